@@ -1,0 +1,99 @@
+"""Background jobs for notebooks, desktop programs and scripts: any callable, one SQLite file, a live monitor.
+
+The names below load on first use, so that importing sitq costs next to nothing and a monitor never loads a pickle.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sitq.backends import backend_from_url
+    from sitq.backends.base import Backend
+    from sitq.backends.sqlite import SQLiteBackend
+    from sitq.captures import explain
+    from sitq.context import TaskContext, check_cancelled, current_task
+    from sitq.core import Result, TaskInfo, TaskQuery, TaskStatus
+    from sitq.exceptions import (
+        BackendError,
+        ConfigurationError,
+        SerializationError,
+        SitqError,
+        TaskCancelledError,
+        TaskExecutionError,
+        TaskLostError,
+        TaskQueueError,
+        TaskTimeoutError,
+        ValidationError,
+    )
+    from sitq.handle import TaskHandle
+    from sitq.inspector import Inspector
+    from sitq.queue import TaskQueue
+    from sitq.retry import Retry
+    from sitq.serialization import CloudpickleSerializer, JsonSerializer, SignedSerializer
+    from sitq.sync import SyncTaskQueue
+    from sitq.worker import Worker
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TaskQueue",
+    "TaskHandle",
+    "Worker",
+    "SyncTaskQueue",
+    "Inspector",
+    "SQLiteBackend",
+    "Backend",
+    "backend_from_url",
+    "Result",
+    "TaskStatus",
+    "TaskInfo",
+    "TaskQuery",
+    "Retry",
+    "current_task",
+    "check_cancelled",
+    "TaskContext",
+    "CloudpickleSerializer",
+    "JsonSerializer",
+    "SignedSerializer",
+    "explain",
+    "SitqError",
+    "ValidationError",
+    "ConfigurationError",
+    "SerializationError",
+    "TaskQueueError",
+    "BackendError",
+    "TaskExecutionError",
+    "TaskTimeoutError",
+    "TaskLostError",
+    "TaskCancelledError",
+]
+
+_HOMES = {
+    "sitq.backends": ("backend_from_url",),
+    "sitq.backends.base": ("Backend",),
+    "sitq.backends.sqlite": ("SQLiteBackend",),
+    "sitq.captures": ("explain",),
+    "sitq.context": ("TaskContext", "check_cancelled", "current_task"),
+    "sitq.core": ("Result", "TaskInfo", "TaskQuery", "TaskStatus"),
+    "sitq.exceptions": tuple(name for name in __all__ if name.endswith("Error")),
+    "sitq.handle": ("TaskHandle",),
+    "sitq.inspector": ("Inspector",),
+    "sitq.queue": ("TaskQueue",),
+    "sitq.retry": ("Retry",),
+    "sitq.serialization": ("CloudpickleSerializer", "JsonSerializer", "SignedSerializer"),
+    "sitq.sync": ("SyncTaskQueue",),
+    "sitq.worker": ("Worker",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

@@ -1,0 +1,149 @@
+"""Pickles and unpickles, by plain pickle where it does as well as cloudpickle, and weighs without keeping."""
+
+import io
+import pickle
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+from sitq.exceptions import SerializationError
+
+PICKLE_PROTOCOL = 5
+
+# What travels by value is rebuilt by functions of this module, so its name stands in the pickle; dill's likewise.
+_CLOUDPICKLE_MARK: bytes = cloudpickle.Pickler.__module__.encode()
+_DILL_MARK = b"dill._dill"
+
+_SCALARS = frozenset({types.NoneType, bool, int, float, str, bytes})
+_CONTAINERS = frozenset({dict, list, tuple})
+_FUNCTIONS = frozenset({types.FunctionType, types.BuiltinFunctionType})
+_PLAIN_ITEMS = 32
+_PLAIN_DEPTH = 3
+
+
+class FileFullError(Exception):
+    """A pickle grew larger than is allowed."""
+
+
+class OpenFileError(Exception):
+    """A pickle would hold the content of a file that is open for reading."""
+
+
+class Pickled(NamedTuple):
+    """A pickle, and whether it holds code by value."""
+
+    data: bytes
+    carries_code: bool
+
+
+class Weight(NamedTuple):
+    """The size of a pickle in bytes, and whether it holds code by value."""
+
+    size: int
+    carries_code: bool
+
+
+def carries_code(pickled: bytes) -> bool:
+    """Tell whether a pickle holds code by value, which only the minor version of Python that made it can load."""
+    return _CLOUDPICKLE_MARK in pickled or _DILL_MARK in pickled
+
+
+def pickle_function(func: Callable[..., Any], max_bytes: int) -> Pickled:
+    """Pickle a function by name if it can be imported, else with its code and all that it captures."""
+    # Of what can be imported, plain pickle writes the same bytes in a quarter of the time.
+    return Pickled(pickle.dumps(func, PICKLE_PROTOCOL), False) if _is_importable(func) else pickle_any(func, max_bytes)
+
+
+def _is_importable(func: Callable[..., Any]) -> bool:
+    """Tell, for functions at the top of a module, whether a worker can import them by name."""
+    if type(func) not in _FUNCTIONS or cloudpickle.list_registry_pickle_by_value():
+        return False
+    module = func.__module__
+    return module != "__main__" and getattr(sys.modules.get(module), func.__qualname__, None) is func
+
+
+def pickle_value(value: Any, max_bytes: int) -> Pickled:
+    """Pickle a value; raises FileFullError above `max_bytes`, and what reducers raise."""
+    return Pickled(pickle.dumps(value, PICKLE_PROTOCOL), False) if _is_plain(value) else pickle_any(value, max_bytes)
+
+
+def _is_plain(value: Any, depth: int = _PLAIN_DEPTH) -> bool:
+    """Tell, as far as it is quick, that a value holds nothing which plain pickle would send by the name `__main__`."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind not in _CONTAINERS or len(value) > _PLAIN_ITEMS:
+        return False
+    items = (*value, *value.values()) if kind is dict else value
+    return _SCALARS.issuperset(map(type, items)) or (depth > 0 and all(_is_plain(item, depth - 1) for item in items))
+
+
+def pickle_any(value: Any, max_bytes: int) -> Pickled:
+    file = _BoundedFile(max_bytes)
+    cloudpickle.Pickler(file, PICKLE_PROTOCOL).dump(value)
+    data = file.getvalue()
+    return Pickled(data, carries_code(data))
+
+
+class _BoundedFile(io.BytesIO):
+    """Stops a pickle that grows too large before it fills the memory."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self._room = max_bytes
+
+    def write(self, data: Any, /) -> int:
+        self._room -= memoryview(data).nbytes
+        if self._room < 0:
+            raise FileFullError
+        return super().write(data)
+
+
+def unpickle(pickled: memoryview, what: str) -> Any:
+    """Load a pickle.
+
+    Raises:
+        SerializationError: it cannot be loaded, for whatever reason.
+    """
+    try:
+        return pickle.loads(pickled)
+    except Exception as exc:  # classes rebuild themselves here, so anything may come
+        missing = isinstance(exc, ImportError | AttributeError)
+        hint = "; this side must be able to import what the other side imported" if missing else ""
+        text = " ".join(str(exc).split())
+        raise SerializationError(f"cannot unpickle the {what}, {type(exc).__name__}: {text}{hint}") from exc
+
+
+class _Scales:
+    """A file that keeps only the weight of what is written, so that weighing 1 GB does not take 1 GB."""
+
+    def __init__(self) -> None:
+        self.weight = Weight(0, False)
+
+    def write(self, data: Any) -> int:
+        # A pickle's own words come as bytes, never cut in two; only large buffers come as other types.
+        code = self.weight.carries_code or (isinstance(data, bytes) and carries_code(data))
+        self.weight = Weight(self.weight.size + memoryview(data).nbytes, code)
+        return len(data)
+
+
+def weigh(value: Any) -> Weight:
+    """Weigh a value as it would be pickled alone; raises what reducers raise."""
+    scales = _Scales()
+    cloudpickle.Pickler(scales, PICKLE_PROTOCOL).dump(value)
+    return scales.weight
+
+
+class _FileSpotter(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle ships no types
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, io.TextIOWrapper) and obj is not sys.stdout and obj is not sys.stderr:
+            raise OpenFileError
+        return super().reducer_override(obj)
+
+
+def refuse_open_files(value: Any) -> None:
+    """Raise OpenFileError if pickling a value would read an open file; raises what reducers raise."""
+    _FileSpotter(_Scales(), PICKLE_PROTOCOL).dump(value)

@@ -1,0 +1,95 @@
+"""Functions as import paths and data as JSON: what any version of Python, or another language, can read."""
+
+import importlib
+import json
+import math
+import operator
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sitq.exceptions import SerializationError
+
+_DEPTH = 100
+_UNCHANGED = frozenset({types.NoneType, bool, int, str})
+_CONTAINERS = frozenset({dict, list, tuple})
+
+
+def to_json(value: Any) -> bytes:
+    """Write JSON.
+
+    Raises:
+        SerializationError: it cannot be written; `json_fault` finds most reasons before.
+    """
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except ValueError as exc:  # an integer of thousands of digits
+        raise SerializationError(f"cannot write JSON: {exc}") from exc
+
+
+def from_json(data: bytes) -> Any:
+    """Read JSON.
+
+    Raises:
+        SerializationError: it is none.
+    """
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise SerializationError(f"cannot read JSON: {exc}") from exc
+
+
+def json_fault(value: Any, path: str, depth: int = _DEPTH) -> str | None:
+    """Tell the first part that JSON would not bring back as it is; a tuple may come back as a list."""
+    kind = type(value)
+    if kind in _UNCHANGED:
+        return None
+    if kind is float:
+        return None if math.isfinite(value) else f"{path} is {value}, which JSON cannot hold; pass a finite number"
+    if kind not in _CONTAINERS:
+        return f"{path} is of type {kind.__qualname__}, which JSON would not bring back; pass plain data"
+    if depth == 0:
+        return f"{path} is more than {_DEPTH} levels deep; pass flatter data"
+    if kind is not dict:
+        return _first(json_fault(item, f"{path}[{position}]", depth - 1) for position, item in enumerate(value))
+    for key in value:
+        if type(key) is not str:
+            return f"{path} has a key of type {type(key).__qualname__}, which JSON would not bring back; use str keys"
+    return _first(json_fault(item, f"{path}[{key!r}]", depth - 1) for key, item in value.items())
+
+
+def _first(faults: Iterable[str | None]) -> str | None:
+    return next(filter(None, faults), None)
+
+
+def import_path(func: Callable[..., Any]) -> str:
+    """Name a function as "module:qualname".
+
+    Raises:
+        SerializationError: importing that name would not give the function.
+    """
+    module, name = getattr(func, "__module__", None), getattr(func, "__qualname__", None)
+    if not module or not name or "<" in name:
+        raise SerializationError(f"a function to be sent by name must stand at the top of a module, got {func!r}")
+    if module == "__main__":
+        raise SerializationError(f"a worker cannot import {name} from __main__; move it into a module")
+    path = f"{module}:{name}"
+    if import_function(path) != func:
+        raise SerializationError(f"{path} is another object than the function given, got {func!r}")
+    return path
+
+
+def import_function(path: str) -> Callable[..., Any]:
+    """Import the function that "module:qualname" names.
+
+    Raises:
+        SerializationError: the module cannot be imported, or has no such function.
+    """
+    module, _, name = path.partition(":")
+    try:
+        found = operator.attrgetter(name)(importlib.import_module(module))
+    except Exception as exc:  # importing runs the module, so anything may come
+        raise SerializationError(f"cannot import function {path}, {type(exc).__name__}: {exc}") from exc
+    if not callable(found):
+        raise SerializationError(f"{path} must be a function, got {type(found).__qualname__}")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,34 @@
+"""The stores, one package or module each; none is imported before it is asked for."""
+
+from os import PathLike, fspath
+
+from sitq.backends.base import Backend
+from sitq.exceptions import ConfigurationError
+
+DEFAULT_STORE = "sitq.db"
+
+
+def backend_from_url(url: str | PathLike[str] | None = None, *, create: bool = True) -> Backend:
+    """Make the unopened backend that a URL or a path names; None names the file `sitq.db` in the current folder.
+
+    Args:
+        url: a path, `sqlite:///path` or `:memory:`.
+        create: make the store if it is missing; without it a missing or older one is refused and never changed.
+
+    Raises:
+        ConfigurationError: the scheme is unknown.
+    """
+    text = DEFAULT_STORE if url is None else fspath(url)
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme != "sqlite":
+        raise ConfigurationError(f"backend must be a path or sqlite:///path, got {text!r}", url=text)
+    from sitq.backends.sqlite import SQLiteBackend
+
+    return SQLiteBackend(rest.removeprefix("/") if separator else text, create=create)
+
+
+def as_backend(backend: Backend | str | PathLike[str] | None) -> tuple[Backend, bool]:
+    """Take what a door was given and return the backend, and whether the door made it and so must close it."""
+    if isinstance(backend, Backend):
+        return backend, False
+    return backend_from_url(backend), True

@@ -1,0 +1,177 @@
+"""The contract between the doors and a store: verbs in batches, no state, and nothing about Python objects.
+
+Acting verbs never wait; `wait` never acts. Durations cross this border in seconds, instants do not (but eta):
+the store's own clock decides what is due.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import Self
+
+from sitq.core import Attempt, Claim, Outcome, Result, Stats, Task, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
+
+
+class Backend(ABC):
+    """Keeps tasks as bytes. Every store passes the same contract suite.
+
+    The attempt number of a task never goes down: (id, attempt) together with "it is running" is the fence that
+    refuses a late outcome.
+    """
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Tell whether the store is open and usable here."""
+
+    @abstractmethod
+    async def connect(self) -> None:
+        """Open the store, and make or migrate its schema. Calling it again is harmless.
+
+        Raises:
+            ConnectionError: the store cannot be reached or opened.
+            BackendError: its schema is newer than this version knows, or it is not a store of sitq.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of the store. Closing twice is harmless."""
+
+    @abstractmethod
+    def twin(self) -> "Backend":
+        """Make an unopened backend on the same store, for use on another event loop."""
+
+    # The producer's verbs
+
+    @abstractmethod
+    async def enqueue(self, tasks: Sequence[Task]) -> list[str]:
+        """Store tasks, all or none, and tell the id that each has in the store.
+
+        - An id that exists is left as it is.
+        - When an unfinished task holds the key, its id is the answer ("return"), or it makes place if it has not
+          started ("replace").
+
+        Raises:
+            TaskQueueError: a key is held and the task says "raise", or says "replace" and the holder is running.
+            ResourceExhaustionError: the disk is full.
+        """
+
+    @abstractmethod
+    async def results(self, ids: Collection[str]) -> dict[str, Result]:
+        """Read what tasks have come to, in one trip; unknown ids are left out, values only where final."""
+
+    # The worker's verbs
+
+    @abstractmethod
+    async def claim(self, worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float) -> list[Claim]:
+        """Hand out up to `limit` tasks, in order of priority, due moment and age.
+
+        - Claimable is what is pending, due and not paused, or running with its lease over or its owner surely dead;
+          the latter is counted in `crashes`.
+        - The attempt is raised, and the task is this worker's until `lease` seconds from its last heartbeat.
+        - A due task that was cancelled, or whose time to start has passed, is made cancelled instead.
+        - A task that carries code of another Python version is left for a worker that has it.
+        - A worker that never sent a heartbeat, or was declared dead, gets nothing.
+
+        Args:
+            queues: lanes to take from; None means all.
+        """
+
+    @abstractmethod
+    async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
+        """Write outcomes, and tell the ids that were accepted.
+
+        - An outcome is refused, without an error, unless the task is running this very attempt.
+        - PENDING puts the task back, due after `delay`; the attempt stays in its history.
+        """
+
+    async def exchange(
+        self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float
+    ) -> tuple[set[str], list[Claim]]:
+        """Finish and claim; one trip where the store allows it."""
+        accepted = await self.finish(outcomes) if outcomes else set()
+        claims = await self.claim(worker_id, queues, limit=limit, lease=lease) if limit > 0 else []
+        return accepted, claims
+
+    @abstractmethod
+    async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
+        """Say that a worker lives, renew all its leases, and tell which of its claims must stop.
+
+        - The answer holds the ids whose claim is lost and those that somebody cancelled.
+        - A worker that was declared dead is registered anew; what it held is lost.
+        - `lease=0` is the goodbye: what it still holds is given back unspent.
+
+        Args:
+            claims: attempt by task id, all that the worker believes to be running.
+            lease: seconds until the leases end if no other heartbeat comes.
+        """
+
+    @abstractmethod
+    async def stop_requests(self, worker_id: str) -> set[str]:
+        """Tell which running tasks of a worker somebody cancelled. Reads only; `heartbeat` says the same, later."""
+
+    # The verbs of people, which name the state they expect: what moved on in between is skipped
+
+    @abstractmethod
+    async def cancel(self, ids: Collection[str]) -> set[str]:
+        """Make pending tasks cancelled, ask running ones to stop, and tell the ids that were reached."""
+
+    @abstractmethod
+    async def requeue(self, ids: Collection[str]) -> set[str]:
+        """Make failed and cancelled tasks due now, with fresh budgets, and tell the ids that were reached."""
+
+    @abstractmethod
+    async def delete(self, ids: Collection[str]) -> set[str]:
+        """Remove tasks that are not running, with all that is kept about them, and tell the ids that were reached."""
+
+    @abstractmethod
+    async def purge(
+        self,
+        *,
+        older_than: float | None = None,
+        statuses: Collection[TaskStatus] | None = None,
+        limit: int = 500,
+    ) -> int:
+        """Remove up to `limit` final tasks whose retention is over, and tell how many.
+
+        Args:
+            older_than: seconds since they ended; takes the place of each task's own retention.
+            statuses: final statuses to remove; None means all of them.
+        """
+
+    @abstractmethod
+    async def set_paused(self, queue: str, paused: bool) -> None:
+        """Stop or resume handing out a lane's tasks, for all workers."""
+
+    # What a monitor reads
+
+    @abstractmethod
+    async def list_tasks(self, query: TaskQuery) -> list[TaskInfo]:
+        """List tasks without their bytes, newest first, one page at a time."""
+
+    @abstractmethod
+    async def attempts(self, task_id: str) -> list[Attempt]:
+        """List the attempts of a task, the first one first, the running one included."""
+
+    @abstractmethod
+    async def stats(self) -> Stats:
+        """Count tasks by lane and status, and list the workers seen."""
+
+    # The verb that waits
+
+    @abstractmethod
+    async def wait(self, keys: Collection[str], *, timeout: float) -> None:
+        """Return when something may have changed for these lanes or task ids, or when `timeout` seconds are over.
+
+        A hint: it may come for nothing, and the caller looks again. It also returns when a task of these lanes
+        becomes due. May be cancelled at any time.
+
+        Args:
+            keys: names of lanes and ids of tasks; empty means any change at all.
+        """

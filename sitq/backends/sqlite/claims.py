@@ -1,0 +1,278 @@
+"""The worker's verbs on a SQLite store: claim, finish, heartbeat."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sitq.backends.sqlite.owners import Owners
+from sitq.backends.sqlite.schema import INLINE_LIMIT, PARKED, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, VALUE
+from sitq.backends.sqlite.tasks import expire, remember, stop_between_attempts
+from sitq.backends.sqlite.writer import Transaction
+from sitq.core import Cause, Claim, Outcome
+
+_WIDEST = 32  # outcomes in one statement
+
+_Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a worker asks for when it claims; `limit` 0 asks for nothing."""
+
+    worker_id: str = ""
+    queues: Sequence[str] | None = None
+    limit: int = 0
+
+
+class ClaimVerbs:
+    """Hands tasks out and takes outcomes back. It remembers which other workers may have died."""
+
+    def __init__(self, owners: Owners) -> None:
+        self._owners = owners
+
+    def exchange(
+        self, transaction: Transaction, requests: Sequence[tuple[Sequence[Outcome], Demand]]
+    ) -> list[tuple[set[str], list[Claim]]]:
+        """Finish all outcomes, then claim for each demand, in one transaction."""
+        outcomes = [outcome for request, _ in requests for outcome in request]
+        accepted = _finish(transaction, outcomes) if outcomes else set()
+        return [
+            (accepted.intersection(outcome.id for outcome in own), self._claim(transaction, demand))
+            for own, demand in requests
+        ]
+
+    def _claim(self, transaction: Transaction, demand: Demand) -> list[Claim]:
+        if demand.limit <= 0:
+            return []
+        worker = transaction.execute(_ALIVE, (demand.worker_id,)).fetchone()
+        if worker is None:
+            return []
+        seq, python = worker
+        self._owners.release_dead(transaction, seq)
+        queues = _claimable(transaction, demand.queues, python)
+        claims: list[_Row] = []
+        while queues and len(claims) < demand.limit:
+            transaction.begin()
+            taken = transaction.execute(
+                _claim_statement(len(queues)), (seq, transaction.now, *queues, demand.limit - len(claims))
+            ).fetchall()
+            if not taken:
+                break
+            claims += _keep_fit(transaction, taken, python)
+        # RETURNING gives rows in no certain order.
+        claims.sort(key=_claim_order)
+        return [_as_claim(transaction, row) for row in claims]
+
+
+_ALIVE = "select seq, python from worker where id = ? and stopped_at is null"
+
+_CLAIMED = """seq, id, attempt, name, queue, payload, failures, crashes, max_attempts, timeout, executor,
+  priority, due_at, expires_at, python"""
+_ONE_LANE = """select seq from task where state = 1 and queue = ?
+  order by priority desc, due_at, seq limit ?"""
+# Several lanes merge their indexes in order; `queue in (…)` would sort all that is ready.
+_LANE = "select seq, priority, due_at from task where state = 1 and queue = ?"
+_CLAIM = (
+    """update task set state = 2, attempt = attempt + 1, worker = ?, started_at = ?, cause = null
+  where seq in ({}) returning """
+    + _CLAIMED
+)
+
+
+@cache
+def _claim_statement(lanes: int) -> str:
+    if lanes == 1:
+        return _CLAIM.format(_ONE_LANE)
+    merged = " union all ".join([_LANE] * lanes)
+    return _CLAIM.format(f"select seq from ({merged} order by priority desc, due_at, seq limit ?)")
+
+
+def _claim_order(row: _Row) -> tuple[int, int, int]:
+    return -row[11], row[12], row[0]
+
+
+def _claimable(transaction: Transaction, queues: Sequence[str] | None, python: str) -> list[str]:
+    """Name the lanes that have something to claim, after making due and fitting tasks ready.
+
+    Reads only, without the write lock, when there is nothing to do.
+    """
+    counts = transaction.unfinished()
+    if not counts:
+        return []
+    if any(state == SCHEDULED for _, state in counts):
+        counts = _promote(transaction) or counts
+    if any(state == PARKED for _, state in counts):
+        counts = _unpark(transaction, python) or counts
+    ready = {queue for queue, state in counts if state == READY}
+    if queues is not None:
+        ready.intersection_update(queues)
+    if ready:
+        ready.difference_update(queue for (queue,) in transaction.execute("select queue from paused"))
+    return sorted(ready)
+
+
+_DUE = "select min(due_at) from task where state = 0"
+_PROMOTE = """update task set state = 1 where seq in (
+  select seq from task where state = 0 and due_at <= ? order by due_at limit 500) returning queue"""
+_UNPARK = """update task set state = 1 where seq in (
+  select seq from task where state = -2 and python = ? limit 500) returning queue"""
+
+
+def _promote(transaction: Transaction) -> dict[tuple[str, int], int] | None:
+    """Make scheduled tasks ready whose moment has come; answers the new counts if there were any."""
+    (due_at,) = transaction.execute(_DUE).fetchone()
+    if due_at is None:
+        return None
+    if due_at > transaction.now:
+        transaction.plan(due_at)
+        return None
+    transaction.begin()
+    for (queue,) in transaction.execute(_PROMOTE, (transaction.now,)).fetchall():
+        transaction.move(queue, SCHEDULED, READY)
+    (due_at,) = transaction.execute(_DUE).fetchone()
+    if due_at is not None:
+        transaction.plan(due_at)
+    return transaction.unfinished()
+
+
+def _unpark(transaction: Transaction, python: str) -> dict[tuple[str, int], int] | None:
+    """Make tasks ready that waited for a worker of this Python version."""
+    if transaction.execute("select 1 from task where state = -2 and python = ?", (python,)).fetchone() is None:
+        return None
+    transaction.begin()
+    for (queue,) in transaction.execute(_UNPARK, (python,)).fetchall():
+        transaction.move(queue, PARKED, READY)
+    return transaction.unfinished()
+
+
+# The claim is undone within its own transaction: nobody has seen the higher attempt.
+_PARK = "update task set state = -2, attempt = attempt - 1, worker = null, started_at = null where seq = ?"
+_UNCLAIM = "update task set attempt = attempt - 1, worker = null, started_at = null where seq = ?"
+
+
+def _keep_fit(transaction: Transaction, rows: list[_Row], python: str) -> list[_Row]:
+    """Keep the claimed rows that may run here; park those of another Python version and cancel the expired ones."""
+    fit = []
+    for row in rows:
+        seq, task_id, queue, expires_at, wanted = row[0], row[1], row[4], row[13], row[14]
+        if expires_at is not None and expires_at < transaction.now:
+            transaction.execute(_UNCLAIM, (seq,))
+            expire(transaction, [(seq, task_id, queue, READY)])
+        elif wanted is not None and wanted != python:
+            transaction.execute(_PARK, (seq,))
+            transaction.move(queue, READY, PARKED)
+        else:
+            transaction.move(queue, READY, RUNNING)
+            fit.append(row)
+    return fit
+
+
+def _as_claim(transaction: Transaction, row: _Row) -> Claim:
+    seq, task_id, attempt, name, queue, payload, failures, crashes, max_attempts, timeout, executor = row[:11]
+    if payload is None:
+        (payload,) = transaction.execute(
+            "select data from blob where task = ? and kind = ?", (seq, PAYLOAD)
+        ).fetchone() or (b"",)
+    return Claim(
+        id=task_id,
+        attempt=attempt,
+        name=name,
+        queue=queue,
+        payload=payload,
+        failures=failures,
+        crashes=crashes,
+        max_attempts=max_attempts,
+        timeout=None if timeout is None else timeout / 1_000_000,
+        executor=executor,
+    )
+
+
+def _finish(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[str]:
+    transaction.begin()
+    final = [outcome for outcome in outcomes if outcome.status.is_final]
+    accepted: set[str] = set()
+    for slice_ in _slices(final):
+        accepted |= _finish_final(transaction, slice_)
+    for outcome in outcomes:
+        if not outcome.status.is_final and _put_back(transaction, outcome):
+            accepted.add(outcome.id)
+    return accepted
+
+
+def _slices(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
+    start, width = 0, _WIDEST
+    while start < len(outcomes):
+        while width > len(outcomes) - start:
+            width //= 2
+        yield outcomes[start : start + width]
+        start += width
+
+
+@cache
+def _finish_statement(rows: int) -> str:
+    """Write final outcomes under their fence; `started_at` becomes the true start, as a claim may lie waiting."""
+    return f"""with outcome(id, attempt, state, cause, value, error, traceback, duration) as (
+      values {", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)})
+    update task set state = outcome.state, cause = outcome.cause, value = outcome.value, error = outcome.error,
+      traceback = outcome.traceback, started_at = ? - outcome.duration, finished_at = ?,
+      purge_at = case when retention is not null then ? + retention end
+    from outcome where task.id = outcome.id and task.state = 2 and task.attempt = outcome.attempt
+    returning seq, task.id, queue, task.state"""
+
+
+def _finish_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[str]:
+    now = transaction.now
+    values: list[Any] = []
+    long_values = {}
+    for outcome in outcomes:
+        value = outcome.value
+        if value is not None and len(value) > INLINE_LIMIT:
+            long_values[outcome.id] = value
+            value = None
+        values += (
+            outcome.id,
+            outcome.attempt,
+            STATES[outcome.status][0],
+            outcome.cause,
+            value,
+            outcome.error,
+            outcome.traceback,
+            round(outcome.duration * 1_000_000),
+        )
+    rows = transaction.execute(_finish_statement(len(outcomes)), (*values, now, now, now)).fetchall()
+    for seq, task_id, queue, state in rows:
+        transaction.move(queue, RUNNING, state)
+        if task_id in long_values:
+            transaction.execute("insert or replace into blob values (?, ?, ?)", (seq, VALUE, long_values[task_id]))
+    accepted = {row[1] for row in rows}
+    transaction.wakes |= accepted
+    return accepted
+
+
+_RUNNING = "select seq, queue, cancel from task where id = ? and state = 2 and attempt = ?"
+_PUT_BACK = """update task set state = ?, due_at = ?, worker = null, started_at = null, cause = null, error = ?,
+  failures = failures + ? where seq = ?"""
+
+
+def _put_back(transaction: Transaction, outcome: Outcome) -> bool:
+    """Make a running task pending again, and keep the attempt in its history."""
+    row = transaction.execute(_RUNNING, (outcome.id, outcome.attempt)).fetchone()
+    if row is None:
+        return False
+    seq, queue, cancelled = row
+    now = transaction.now
+    remember(transaction, seq, now, outcome.cause, outcome.error, outcome.traceback)
+    if cancelled:
+        stop_between_attempts(transaction, seq, outcome.id, queue)
+        return True
+    due_at = now + round(outcome.delay * 1_000_000)
+    state = SCHEDULED if outcome.delay > 0 else READY
+    failed = outcome.cause in (Cause.ERROR, Cause.TIMEOUT)
+    transaction.execute(_PUT_BACK, (state, due_at, outcome.error, failed, seq))
+    transaction.move(queue, RUNNING, state)
+    if state == SCHEDULED:
+        transaction.plan(due_at)
+    else:
+        transaction.wakes.add(queue)
+    return True

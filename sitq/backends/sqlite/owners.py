@@ -1,0 +1,129 @@
+"""Who runs what on a SQLite store: workers, their leases, and the recovery of what a dead one held."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+
+from sitq._process import ProcessIdentity
+from sitq.backends.sqlite.schema import READY, RUNNING
+from sitq.backends.sqlite.tasks import remember, stop_between_attempts
+from sitq.backends.sqlite.writer import Transaction
+from sitq.core import Cause, WorkerInfo
+
+_LOOK_INTERVAL = 0.2  # seconds between two looks at the other workers
+_JUMP = 1.0  # seconds by which wall time may outrun monotonic time before a suspend is assumed
+
+_NEIGHBOURS = """select seq, id, host, pid, process, lease, expires_at from worker
+  where stopped_at is null and seq <> ?"""
+
+
+class Owners:
+    """Finds workers that died, and gives back what they held.
+
+    A worker is dead when its process has surely ended, or when its lease is over. After a suspend every lease looks
+    over, so that for one lease only the first proof counts.
+    """
+
+    def __init__(self) -> None:
+        self._looked_at = -_LOOK_INTERVAL
+        self._wall = time.time()
+        self._no_lease_ends_before = 0.0
+        self._neighbours: tuple[ProcessIdentity, ...] = ()
+        self._one_died = False
+
+    def release_dead(self, transaction: Transaction, own_seq: int) -> None:
+        """Give back what dead workers held, at most a few times a second. Reads only when all live."""
+        monotonic = time.monotonic()
+        if monotonic - self._looked_at < _LOOK_INTERVAL and not self._one_died:
+            return
+        rows = transaction.execute(_NEIGHBOURS, (own_seq,)).fetchall()
+        self._notice_suspend(monotonic, max((row[5] for row in rows), default=0) / 1_000_000)
+        neighbours = []
+        for seq, worker_id, host, pid, process, lease, expires_at in rows:
+            identity = ProcessIdentity(host, pid, process)
+            if identity.is_surely_dead() or self._is_over(transaction, seq, lease, expires_at, monotonic):
+                give_back(transaction, seq, Cause.LOST, f"TaskLostError: worker {worker_id} died while running it")
+            else:
+                neighbours.append(identity)
+        self._neighbours, self._one_died = tuple(neighbours), False
+
+    def notice_death(self) -> bool:
+        """Tell whether the process of a known other worker has ended since the last look; touches no database."""
+        self._one_died = self._one_died or any(identity.is_surely_dead() for identity in self._neighbours)
+        return self._one_died
+
+    def _notice_suspend(self, monotonic: float, longest_lease: float) -> None:
+        wall = time.time()
+        if wall - self._wall > monotonic - self._looked_at + _JUMP and self._looked_at > 0:
+            self._no_lease_ends_before = monotonic + longest_lease
+        self._looked_at, self._wall = monotonic, wall
+
+    def _is_over(self, transaction: Transaction, seq: int, lease: int, expires_at: int, monotonic: float) -> bool:
+        if expires_at > transaction.now + lease:
+            # The clock was set back: shorten the lease to its length, or it would hold until the clock has caught up.
+            transaction.begin()
+            transaction.execute("update worker set expires_at = ? where seq = ?", (transaction.now + lease, seq))
+            return False
+        return expires_at < transaction.now and monotonic >= self._no_lease_ends_before
+
+
+_HOLDS = "select seq, id, queue, cancel from task where state = 2 and worker = ?"
+_LOSE = """update task set state = 1, worker = null, started_at = null, crashes = crashes + ?,
+  error = coalesce(?, error) where seq = ?"""
+
+
+def give_back(transaction: Transaction, worker_seq: int, cause: Cause, error: str | None) -> None:
+    """Make all that a worker holds ready again, and close its row."""
+    transaction.begin()
+    for seq, task_id, queue, cancelled in transaction.execute(_HOLDS, (worker_seq,)).fetchall():
+        remember(transaction, seq, transaction.now, cause, error)
+        if cancelled:
+            stop_between_attempts(transaction, seq, task_id, queue)
+            continue
+        transaction.execute(_LOSE, (cause is Cause.LOST, error, seq))
+        transaction.move(queue, RUNNING, READY)
+        transaction.wakes.add(queue)
+    transaction.execute("update worker set stopped_at = ? where seq = ?", (transaction.now, worker_seq))
+
+
+_RENEW = """update worker set seen_at = ?, lease = ?, expires_at = ? where id = ? and stopped_at is null
+  returning seq"""
+_REGISTER = """insert into worker(id, host, pid, process, queues, max_concurrency, python, started_at, seen_at,
+  lease, expires_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_HELD = "select id, attempt, cancel from task where state = 2 and worker = ?"
+
+Beat = tuple[WorkerInfo, Mapping[str, int], float]
+
+
+def heartbeat(transaction: Transaction, requests: Sequence[Beat]) -> list[set[str]]:
+    transaction.begin()
+    return [_beat(transaction, worker, claims, lease) for worker, claims, lease in requests]
+
+
+def _beat(transaction: Transaction, worker: WorkerInfo, claims: Mapping[str, int], lease: float) -> set[str]:
+    now, length = transaction.now, round(lease * 1_000_000)
+    row = transaction.execute(_RENEW, (now, length, now + length, worker.id)).fetchone()
+    if row is None:
+        if lease > 0:
+            _register(transaction, worker, length)
+        return set(claims)
+    (seq,) = row
+    stops = _stops(transaction, seq, claims)
+    if lease <= 0:
+        give_back(transaction, seq, Cause.RELEASED, None)
+    return stops
+
+
+def _register(transaction: Transaction, worker: WorkerInfo, length: int) -> None:
+    queues = None if worker.queues is None else json.dumps(worker.queues)
+    started_at = round(worker.started_at.timestamp() * 1_000_000)
+    identity = (worker.id, worker.host, worker.pid, worker.process, queues, worker.max_concurrency, worker.python)
+    now = transaction.now
+    transaction.execute(_REGISTER, (*identity, started_at, now, length, now + length))
+
+
+def _stops(transaction: Transaction, seq: int, claims: Mapping[str, int]) -> set[str]:
+    """Tell which of a worker's claims are lost or cancelled."""
+    held = {task_id: (attempt, cancel) for task_id, attempt, cancel in transaction.execute(_HELD, (seq,))}
+    lost = {task_id for task_id, attempt in claims.items() if held.get(task_id, (0, 0))[0] != attempt}
+    return lost | {task_id for task_id, (_, cancel) in held.items() if cancel}

@@ -1,0 +1,53 @@
+"""What a running task may know of itself."""
+
+import threading
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from sitq.exceptions import TaskCancelledError
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """The task that is running here.
+
+    Attributes:
+        id: its id.
+        attempt: number of this attempt, from 1.
+        name: its name.
+        deadline: `time.monotonic()` at which its timeout is over; None without one.
+    """
+
+    id: str
+    attempt: int
+    name: str
+    deadline: float | None = None
+    stopped: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the timeout is over; None without one."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+
+_current: ContextVar[TaskContext | None] = ContextVar("sitq_current_task", default=None)
+enter = _current.set
+
+
+def current_task() -> TaskContext | None:
+    """Tell which task is running here; None outside of one."""
+    return _current.get()
+
+
+def check_cancelled() -> None:
+    """Raise if the running task was cancelled or its time is up; outside of a task do nothing.
+
+    A thread cannot be stopped from outside: a long function that calls this now and then can.
+
+    Raises:
+        TaskCancelledError: the task is to stop.
+    """
+    task = _current.get()
+    if task is not None and task.stopped.is_set():
+        raise TaskCancelledError("the task was asked to stop", task_id=task.id)

@@ -1,0 +1,78 @@
+"""A task's id that can also be asked."""
+
+from collections.abc import Collection, Generator
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from sitq.core import Result, TaskInfo, TaskStatus
+from sitq.exceptions import TaskQueueError, TimeoutError
+
+R = TypeVar("R")
+
+
+class Door(Protocol):
+    """What a handle asks of the queue that made it."""
+
+    async def get_result(self, task_id: str, timeout: float | None = None) -> Result | None: ...
+    def deserialize_result(self, result: Result) -> Any: ...
+    async def get_task(self, task_id: str) -> TaskInfo | None: ...
+    async def cancel(self, ids: str | Collection[str]) -> set[str]: ...
+    async def requeue(self, ids: str | Collection[str]) -> set[str]: ...
+
+
+class TaskHandle(str, Generic[R]):
+    """A string equal to the task's id; `await handle` gives the value of the task. It pickles as the id alone."""
+
+    _door: Door
+
+    def __new__(cls, task_id: str, door: Door) -> Self:
+        handle = super().__new__(cls, task_id)
+        handle._door = door
+        return handle
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self.result().__await__()
+
+    async def result(self, timeout: float | None = None) -> R:
+        """Wait for the value.
+
+        Args:
+            timeout: seconds; None means the queue's default.
+
+        Raises:
+            TaskExecutionError: the task failed or was cancelled.
+            TimeoutError: the time is up; the task goes on.
+            TaskQueueError: there is no such task.
+        """
+        result = await self._door.get_result(self, timeout)
+        if result is None:
+            raise await self._no_result()
+        value: R = self._door.deserialize_result(result)
+        return value
+
+    async def info(self) -> TaskInfo | None:
+        """Look at the task; None when there is no such task."""
+        return await self._door.get_task(self)
+
+    async def status(self) -> TaskStatus | None:
+        """Tell its status; None when there is no such task."""
+        info = await self.info()
+        return None if info is None else info.status
+
+    async def cancel(self) -> bool:
+        """Cancel it, or ask it to stop; False when it has ended already."""
+        return bool(await self._door.cancel(self))
+
+    async def requeue(self) -> bool:
+        """Run it again after it failed or was cancelled; False in any other state."""
+        return bool(await self._door.requeue(self))
+
+    async def _no_result(self) -> TaskQueueError:
+        status = await self.status()
+        if status is None:
+            return TaskQueueError(
+                f"there is no task {self!s}; it was deleted, or is in another store", task_id=str(self)
+            )
+        return TimeoutError(f"task {self!s} is still {status}; it goes on, wait again", task_id=str(self))

@@ -1,0 +1,102 @@
+"""The window beside the doors: looks at tasks and acts on ids, and never touches what a task carries."""
+
+from collections.abc import Collection
+from os import PathLike
+from typing import Self
+
+from sitq.backends import backend_from_url
+from sitq.backends.base import Backend
+from sitq.core import Attempt, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.exceptions import ValidationError
+
+
+class Inspector:
+    """Lists, counts, cancels, requeues and deletes tasks by id. It holds no serializer and runs nothing.
+
+    Args:
+        backend: a backend, which its owner opens and closes, or a path or URL, which is opened here without
+            creating or changing the store's schema.
+    """
+
+    def __init__(self, backend: Backend | str | PathLike[str]) -> None:
+        self._owns_backend = not isinstance(backend, Backend)
+        self.backend = backend if isinstance(backend, Backend) else backend_from_url(backend, create=False)
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def connect(self) -> None:
+        await self.backend.connect()
+
+    async def close(self) -> None:
+        """Close the backend if it was opened here."""
+        if self._owns_backend:
+            await self.backend.close()
+
+    async def list_tasks(self, query: TaskQuery | None = None) -> list[TaskInfo]:
+        """List tasks, newest first, one page at a time."""
+        return await self.backend.list_tasks(query or TaskQuery())
+
+    async def get_task(self, task_id: str) -> TaskInfo | None:
+        """Look one task up; None when the id is unknown."""
+        found = await self.backend.list_tasks(TaskQuery(ids=(task_id,)))
+        return found[0] if found else None
+
+    async def attempts(self, task_id: str) -> list[Attempt]:
+        """List the runs of a task, the first one first, each with its error and traceback."""
+        return await self.backend.attempts(task_id)
+
+    async def stats(self) -> Stats:
+        """Count tasks by lane and status, and list the workers seen."""
+        return await self.backend.stats()
+
+    async def cancel(self, ids: str | Collection[str]) -> set[str]:
+        """Make pending tasks cancelled and ask running ones to stop; returns the ids that were reached."""
+        return await self.backend.cancel(_as_ids(ids))
+
+    async def requeue(self, ids: str | Collection[str]) -> set[str]:
+        """Make failed and cancelled tasks due again; returns the ids that were reached."""
+        return await self.backend.requeue(_as_ids(ids))
+
+    async def delete(self, ids: str | Collection[str]) -> set[str]:
+        """Remove tasks that are not running; returns the ids that were reached."""
+        return await self.backend.delete(_as_ids(ids))
+
+    async def purge(self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None) -> int:
+        """Remove all final tasks whose retention is over, in short slices, and return how many.
+
+        Args:
+            older_than: seconds since they ended; takes the place of each task's own retention.
+            statuses: final statuses to remove; None means all of them.
+
+        Raises:
+            ValidationError: `older_than` is negative or a status is not final.
+        """
+        if older_than is not None and older_than < 0:
+            raise ValidationError(f"older_than must be 0 seconds or more, got {older_than}")
+        if unfinished := [status for status in statuses or () if not TaskStatus(status).is_final]:
+            raise ValidationError(f"only final statuses can be purged, got {unfinished[0]}")
+        total = 0
+        while removed := await self.backend.purge(older_than=older_than, statuses=statuses):
+            total += removed
+        return total
+
+    async def pause(self, queue: str) -> None:
+        """Stop handing out a lane's tasks; what runs goes on."""
+        await self.backend.set_paused(queue, True)
+
+    async def resume(self, queue: str) -> None:
+        """Hand out a lane's tasks again."""
+        await self.backend.set_paused(queue, False)
+
+    async def wait(self, *, timeout: float) -> None:
+        """Return when something may have changed, or after `timeout` seconds."""
+        await self.backend.wait((), timeout=timeout)
+
+
+def _as_ids(ids: str | Collection[str]) -> Collection[str]:
+    return (ids,) if isinstance(ids, str) else ids

@@ -1,0 +1,271 @@
+"""The producer's door: turns calls into tasks, and finished tasks back into values."""
+
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+from os import PathLike
+from typing import Any, ParamSpec, Self, TypeVar, overload
+
+from sitq.backends import as_backend
+from sitq.backends.base import Backend
+from sitq.core import Attempt, Result, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.exceptions import TaskCancelledError, TaskExecutionError, TaskLostError, TaskTimeoutError, ValidationError
+from sitq.handle import TaskHandle
+from sitq.inspector import Inspector
+from sitq.options import TaskOptions
+from sitq.packing import Packer
+from sitq.serialization import Serializer, call_serializer
+from sitq.validation import not_negative
+from sitq.waiting import ResultWatcher
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_CHUNK = 1000  # tasks in one transaction of enqueue_many
+_ERRORS = {error.__name__: error for error in (TaskTimeoutError, TaskLostError, TaskCancelledError)}
+
+
+class TaskQueue:
+    """Enqueues calls and gives back what they came to.
+
+    It connects on first use. A backend that was open before stays open when the queue is closed.
+
+    Args:
+        backend: a backend, or a path or URL; the file `sitq.db` unless given.
+        serializer: an object with `dumps` and `loads`; cloudpickle's unless given.
+        default_result_timeout: seconds that `get_result` waits when it is not told; None means as long as it takes.
+    """
+
+    def __init__(
+        self,
+        backend: Backend | str | PathLike[str] | None = None,
+        serializer: Serializer | None = None,
+        *,
+        default_result_timeout: float | None = None,
+    ) -> None:
+        if default_result_timeout is not None:
+            not_negative("default_result_timeout", default_result_timeout)
+        self.backend, _ = as_backend(backend)
+        self._serializer = call_serializer(serializer)
+        self._default_result_timeout = default_result_timeout
+        self._inspector = Inspector(self.backend)
+        self._watcher = ResultWatcher(self.backend)
+        self._opened = False
+        self._packer = Packer(self._serializer)
+        self._options = TaskOptions()
+
+    def __repr__(self) -> str:
+        return f"TaskQueue({self.backend!r})"
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def connect(self) -> None:
+        """Open the backend, unless it is open."""
+        if not self.backend.connected:
+            self._opened = True
+            await self.backend.connect()
+
+    async def close(self) -> None:
+        """Let waiting callers go, and close the backend if it was opened here. Closing twice is harmless."""
+        await self._watcher.close()
+        if self._opened:
+            self._opened = False
+            await self.backend.close()
+
+    def options(self, **options: Any) -> "BoundQueue":
+        """Make a view of this queue whose tasks get these options; see `TaskOptions`.
+
+        Raises:
+            ValidationError: there is no such option, or it cannot be right.
+        """
+        return BoundQueue(self, self._options.changed(**options))
+
+    @overload
+    async def enqueue(
+        self, func: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskHandle[R]: ...
+    @overload
+    async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]: ...
+    @overload
+    async def enqueue(
+        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
+    ) -> TaskHandle[Any]: ...
+
+    async def enqueue(  # type: ignore[misc]  # P.kwargs might hold an eta, which the third overload then takes
+        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
+    ) -> TaskHandle[Any]:
+        """Store a call, to be run by a worker.
+
+        Args:
+            func: any callable: a function, coroutine function, lambda, partial, bound method.
+            eta: earliest start, a timezone-aware datetime; all other keywords go to `func`.
+
+        Returns:
+            The task's id, a string that can also be awaited for the value.
+
+        Raises:
+            ValidationError: `func` is not callable or `eta` is naive.
+            SerializationError: the call cannot become bytes; the message names the object that is in the way.
+            ResourceExhaustionError: the payload is too large or the disk is full.
+        """
+        return await self._enqueue(self._options, func, args, kwargs, eta)
+
+    async def enqueue_many(self, func: Callable[..., R], args_list: Iterable[Sequence[Any]], /) -> list[TaskHandle[R]]:
+        """Store many calls of one function, a thousand to a transaction: each thousand entirely or not at all.
+
+        Args:
+            args_list: a tuple of positional arguments for each call.
+        """
+        return await self._enqueue_many(self._options, func, args_list)
+
+    async def map(self, func: Callable[..., R], /, *iterables: Iterable[Any]) -> list[TaskHandle[R]]:
+        """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
+        return await self._enqueue_many(self._options, func, zip(*iterables, strict=False))
+
+    async def get_result(self, task_id: str, timeout: float | None = None) -> Result | None:
+        """Wait until a task has ended and tell what it came to.
+
+        Args:
+            timeout: seconds; None means the queue's default.
+
+        Returns:
+            The result, also of a task that failed or was cancelled; None when the time is up or the id is unknown.
+        """
+        seconds = self._default_result_timeout if timeout is None else not_negative("timeout", timeout)
+        await self.connect()
+        return await self._watcher.wait(str(task_id), seconds)
+
+    def deserialize_result(self, result: Result) -> Any:
+        """Turn a result's bytes back into the value.
+
+        Raises:
+            TaskExecutionError: the task failed or was cancelled; the traceback is in its notes.
+            ValidationError: the task has not ended.
+        """
+        if result.status is TaskStatus.SUCCESS and result.value is not None:
+            return self._serializer.loads(result.value)
+        if not result.status.is_final:
+            raise ValidationError(f"task {result.task_id} is {result.status}, it has no value yet; use get_result")
+        error = result.error or f"the task was {result.status}"
+        kind = _ERRORS.get(error.partition(":")[0], TaskExecutionError)
+        raise kind(error, traceback=result.traceback, task_id=result.task_id)
+
+    async def as_completed(self, handles: Iterable[TaskHandle[R]]) -> AsyncGenerator[TaskHandle[R], None]:
+        """Yield handles in the order in which their tasks end."""
+        await self.connect()
+        async for task_id in self._watcher.as_completed([str(handle) for handle in handles]):
+            yield TaskHandle(task_id, self)
+
+    def handle(self, task_id: str) -> TaskHandle[Any]:
+        """Make a handle of a stored id, for example after a restart."""
+        return TaskHandle(task_id, self)
+
+    async def get_task(self, task_id: str) -> TaskInfo | None:
+        """Look one task up; None when the id is unknown."""
+        await self.connect()
+        return await self._inspector.get_task(task_id)
+
+    async def list_tasks(self, query: TaskQuery | None = None) -> list[TaskInfo]:
+        """List tasks, newest first, one page at a time."""
+        await self.connect()
+        return await self._inspector.list_tasks(query)
+
+    async def attempts(self, task_id: str) -> list[Attempt]:
+        """List the runs of a task, each with its error and traceback."""
+        await self.connect()
+        return await self._inspector.attempts(task_id)
+
+    async def stats(self) -> Stats:
+        """Count tasks by lane and status, and list the workers seen."""
+        await self.connect()
+        return await self._inspector.stats()
+
+    async def cancel(self, ids: str | Collection[str]) -> set[str]:
+        """Make pending tasks cancelled and ask running ones to stop; returns the ids that were reached."""
+        await self.connect()
+        return await self._inspector.cancel(ids)
+
+    async def requeue(self, ids: str | Collection[str]) -> set[str]:
+        """Make failed and cancelled tasks due again; returns the ids that were reached."""
+        await self.connect()
+        return await self._inspector.requeue(ids)
+
+    async def delete(self, ids: str | Collection[str]) -> set[str]:
+        """Remove tasks that are not running; returns the ids that were reached."""
+        await self.connect()
+        return await self._inspector.delete(ids)
+
+    async def purge(self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None) -> int:
+        """Remove all final tasks whose retention is over; see `Inspector.purge`."""
+        await self.connect()
+        return await self._inspector.purge(older_than=older_than, statuses=statuses)
+
+    async def pause(self, queue: str) -> None:
+        """Stop handing out a lane's tasks; what runs goes on."""
+        await self.connect()
+        await self._inspector.pause(queue)
+
+    async def resume(self, queue: str) -> None:
+        """Hand out a lane's tasks again."""
+        await self.connect()
+        await self._inspector.resume(queue)
+
+    async def _enqueue(
+        self,
+        options: TaskOptions,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        eta: datetime | None,
+    ) -> TaskHandle[Any]:
+        if eta is not None:
+            options = options.changed(eta=eta, delay=0.0)
+        task = self._packer.pack(options, func, args, kwargs)
+        if not self.backend.connected:
+            await self.connect()
+        (task_id,) = await self.backend.enqueue((task,))
+        return TaskHandle(task_id, self)
+
+    async def _enqueue_many(
+        self, options: TaskOptions, func: Callable[..., Any], args_list: Iterable[Sequence[Any]]
+    ) -> list[TaskHandle[Any]]:
+        await self.connect()
+        handles: list[TaskHandle[Any]] = []
+        remaining = iter(args_list)
+        while chunk := [tuple(args) for args in islice(remaining, _CHUNK)]:
+            ids = await self.backend.enqueue(self._packer.pack_many(options, func, chunk))
+            handles += [TaskHandle(task_id, self) for task_id in ids]
+        return handles
+
+
+class BoundQueue:
+    """A view of a queue whose tasks get certain options."""
+
+    def __init__(self, queue: TaskQueue, options: TaskOptions) -> None:
+        self._queue = queue
+        self._options = options
+
+    def options(self, **options: Any) -> "BoundQueue":
+        """Change some of the options."""
+        return BoundQueue(self._queue, self._options.changed(**options))
+
+    async def enqueue(
+        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
+    ) -> TaskHandle[Any]:
+        """As `TaskQueue.enqueue`."""
+        return await self._queue._enqueue(self._options, func, args, kwargs, eta)
+
+    async def enqueue_many(
+        self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /
+    ) -> list[TaskHandle[Any]]:
+        """As `TaskQueue.enqueue_many`."""
+        return await self._queue._enqueue_many(self._options, func, args_list)
+
+    async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
+        """As `TaskQueue.map`."""
+        return await self._queue._enqueue_many(self._options, func, zip(*iterables, strict=False))

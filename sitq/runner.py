@@ -1,0 +1,268 @@
+"""Runs one attempt: a claim in, an outcome out. Load, call, dump and judge happen here and nowhere else."""
+
+import asyncio
+import contextvars
+import inspect
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from sitq import context
+from sitq.context import TaskContext
+from sitq.core import LOOP_EXECUTOR, Cause, Claim, Outcome, TaskStatus
+from sitq.retry import RetriedCall, Retry
+from sitq.serialization import CallSerializer
+from sitq.threads import ThreadPool
+
+Done = Callable[[Outcome], None]
+
+
+class Attempt(Protocol):
+    """An attempt that runs."""
+
+    claim: Claim
+
+    def stop(self, cause: Cause) -> None:
+        """End it: cancelled, or given back. An attempt on a thread is recorded at once and its thread abandoned."""
+
+
+class Runner:
+    """Starts attempts on the running loop and on daemon threads.
+
+    Args:
+        serializer: reads calls and writes values.
+        done: called on the loop with the outcome of each attempt.
+    """
+
+    def __init__(self, serializer: CallSerializer, done: Done) -> None:
+        self._serializer = serializer
+        self._done = done
+        self._threads = ThreadPool("sitq-task")
+
+    def start(self, claim: Claim) -> Attempt:
+        """Begin an attempt. It never raises: whatever goes wrong is its outcome."""
+        if claim.executor == LOOP_EXECUTOR:
+            return LoopAttempt(claim, self._serializer, self._done)
+        return ThreadAttempt(claim, self._serializer, self._done, self._threads)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.close()
+
+
+class LoopAttempt:
+    """A coroutine function, on the worker's loop. It is stopped by cancellation."""
+
+    def __init__(
+        self, claim: Claim, serializer: CallSerializer, done: Done, awaitable: Any = None, retry: Retry | None = None
+    ) -> None:
+        self.claim = claim
+        self._retry = retry
+        self._cause: Cause | None = None
+        self._running = asyncio.get_running_loop().create_task(self._run(serializer, awaitable))
+        self._running.add_done_callback(lambda task: done(task.result()))
+
+    def stop(self, cause: Cause) -> None:
+        self._cause = cause
+        self._running.cancel()
+
+    async def _run(self, serializer: CallSerializer, awaitable: Any) -> Outcome:
+        begun = time.monotonic()
+        try:
+            context.enter(_context_of(self.claim, begun))
+            if awaitable is None:
+                function, arguments, keywords = serializer.loads_call(self.claim.payload)
+                function, self._retry = _unwrap(function)
+                awaitable = function(*arguments, **keywords)
+            value = await self._in_time(awaitable)
+            return _success(self.claim, serializer.dumps(value), begun)
+        except GeneratorExit:
+            raise
+        except BaseException as exc:  # SystemExit, KeyboardInterrupt and cancellation of user code end the task, not us
+            return self._judge(exc, begun)
+
+    async def _in_time(self, awaitable: Any) -> Any:
+        if not inspect.isawaitable(awaitable):
+            return awaitable
+        if self.claim.timeout is None:
+            return await awaitable
+        try:
+            async with asyncio.timeout(self.claim.timeout) as limit:
+                return await awaitable
+        except TimeoutError:
+            if limit.expired():
+                self._cause = Cause.TIMEOUT
+            raise
+
+    def _judge(self, exc: BaseException, begun: float) -> Outcome:
+        if self._cause is Cause.TIMEOUT:
+            return timed_out(self.claim, begun, self._retry)
+        if self._cause is not None and isinstance(exc, asyncio.CancelledError):
+            return stopped(self.claim, self._cause, begun)
+        return failure(self.claim, exc, begun, self._retry)
+
+
+class ThreadAttempt:
+    """Any other function, on a daemon thread: load, call and dump in one hop, under a copy of the context.
+
+    If the function returns an awaitable (a lambda around a coroutine function, say), that runs on the loop.
+    """
+
+    def __init__(self, claim: Claim, serializer: CallSerializer, done: Done, threads: ThreadPool) -> None:
+        self.claim = claim
+        self._serializer = serializer
+        self._done = done
+        self._begun = time.monotonic()
+        self._context = _context_of(claim, self._begun)
+        self._retry: Retry | None = None
+        self._on_loop: LoopAttempt | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        if claim.timeout is not None:
+            self._timer = asyncio.get_running_loop().call_later(claim.timeout, self._time_is_up)
+        copy = contextvars.copy_context()
+        self._ticket = threads.submit(partial(copy.run, self._run), self._end)
+
+    def stop(self, cause: Cause) -> None:
+        if self._on_loop is not None:
+            self._on_loop.stop(cause)
+            return
+        self._abandon(stopped(self.claim, cause, self._begun))
+
+    def _run(self) -> "Outcome | _Awaitable":
+        context.enter(self._context)
+        try:
+            function, arguments, keywords = self._serializer.loads_call(self.claim.payload)
+            function, self._retry = _unwrap(function)
+            value = function(*arguments, **keywords)
+            if inspect.isawaitable(value):
+                return _Awaitable(value)
+            return _success(self.claim, self._serializer.dumps(value), self._begun)
+        except BaseException as exc:  # as on the loop
+            return failure(self.claim, exc, self._begun, self._retry)
+
+    def _end(self, outcome: "Outcome | _Awaitable") -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if isinstance(outcome, _Awaitable):
+            self._on_loop = LoopAttempt(self.claim, self._serializer, self._done, outcome.value, self._retry)
+        else:
+            self._done(outcome)
+
+    def _time_is_up(self) -> None:
+        self._abandon(timed_out(self.claim, self._begun, self._retry))
+
+    def _abandon(self, outcome: Outcome) -> None:
+        if not self._ticket.abandoned:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._context.stopped.set()
+            self._ticket.abandon()
+            self._done(outcome)
+
+
+class _Awaitable:
+    """What a function returned that must be awaited."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], Retry | None]:
+    if isinstance(function, RetriedCall):
+        return function.function, function.retry
+    return function, None
+
+
+def _context_of(claim: Claim, begun: float) -> TaskContext:
+    deadline = None if claim.timeout is None else begun + claim.timeout
+    return TaskContext(claim.id, claim.attempt, claim.name, deadline)
+
+
+def _success(claim: Claim, value: bytes, begun: float) -> Outcome:
+    return Outcome(
+        id=claim.id,
+        attempt=claim.attempt,
+        status=TaskStatus.SUCCESS,
+        cause=Cause.SUCCESS,
+        value=value,
+        duration=time.monotonic() - begun,
+    )
+
+
+def failure(claim: Claim, exc: BaseException, begun: float, retry: Retry | None = None) -> Outcome:
+    """Judge an exception of user code: the end of the task, or of one attempt if its policy has another."""
+    wait = None if retry is None else retry.wait_after(claim.failures + 1, exc)
+    return Outcome(
+        id=claim.id,
+        attempt=claim.attempt,
+        status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
+        cause=Cause.ERROR,
+        error=one_line(exc),
+        traceback=_traceback_of(exc),
+        delay=wait or 0.0,
+        duration=time.monotonic() - begun,
+    )
+
+
+def timed_out(claim: Claim, begun: float, retry: Retry | None = None) -> Outcome:
+    """Judge an attempt that ran longer than it may."""
+    wait = None if retry is None else retry.wait_after(claim.failures + 1)
+    return Outcome(
+        id=claim.id,
+        attempt=claim.attempt,
+        status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
+        cause=Cause.TIMEOUT,
+        error=f"TaskTimeoutError: it ran longer than its timeout of {claim.timeout:g} s",
+        delay=wait or 0.0,
+        duration=time.monotonic() - begun,
+    )
+
+
+def stopped(claim: Claim, cause: Cause, begun: float) -> Outcome:
+    """Judge an attempt that was cancelled, or is given back for another worker to run."""
+    cancelled = cause is Cause.CANCELLED
+    return Outcome(
+        id=claim.id,
+        attempt=claim.attempt,
+        status=TaskStatus.CANCELLED if cancelled else TaskStatus.PENDING,
+        cause=cause,
+        error="TaskCancelledError: it was cancelled while running" if cancelled else None,
+        duration=time.monotonic() - begun,
+    )
+
+
+def lost(claim: Claim) -> Outcome:
+    """Judge a task that has killed its worker as often as it may, without running it."""
+    return Outcome(
+        id=claim.id,
+        attempt=claim.attempt,
+        status=TaskStatus.FAILED,
+        cause=Cause.LOST,
+        error=f"TaskLostError: its worker died {claim.crashes} times while running it",
+    )
+
+
+def one_line(exc: BaseException) -> str:
+    """Write an exception as "ValueError: first line of its message", at most 1000 characters."""
+    try:
+        text = str(exc)
+    except Exception:
+        text = "(its message cannot be shown)"
+    name = type(exc).__qualname__
+    first = text.strip().partition("\n")[0][:1000]
+    return f"{name}: {first}" if first else name
+
+
+def _traceback_of(exc: BaseException) -> str:
+    """Write the traceback from the first frame of user code on; the frames before are the runner's own."""
+    inner = exc.__traceback__
+    while inner is not None and inner.tb_frame.f_code.co_filename == __file__:
+        inner = inner.tb_next
+    try:
+        return "".join(traceback.format_exception(type(exc), exc, inner))
+    except Exception:
+        return f"{type(exc).__qualname__} (its traceback cannot be shown)\n"

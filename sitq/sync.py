@@ -1,0 +1,200 @@
+"""The blocking face of the queue, for scripts, threads and legacy code."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from datetime import datetime
+from os import PathLike
+from typing import Any, Self, TypeVar
+
+from sitq._portal import Portal
+from sitq.backends.base import Backend
+from sitq.core import Attempt, Result, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.exceptions import SyncTaskQueueError
+from sitq.queue import BoundQueue, TaskQueue
+from sitq.serialization import Serializer
+
+T = TypeVar("T")
+
+
+class SyncTaskQueue:
+    """Does what `TaskQueue` does, and blocks until it is done.
+
+    Its event loop runs on a thread of its own. In a notebook cell it works as it stands; inside a coroutine it would
+    block the running loop, and is refused.
+
+    Args:
+        backend: a backend that nobody else uses, or a path or URL; the file `sitq.db` unless given.
+        serializer: an object with `dumps` and `loads`; cloudpickle's unless given.
+        default_result_timeout: seconds that `get_result` waits when it is not told; None means as long as it takes.
+    """
+
+    def __init__(
+        self,
+        backend: Backend | str | PathLike[str] | None = None,
+        serializer: Serializer | None = None,
+        *,
+        default_result_timeout: float | None = None,
+    ) -> None:
+        self._queue = TaskQueue(backend, serializer, default_result_timeout=default_result_timeout)
+        self._portal = Portal("sitq-client")
+
+    def __repr__(self) -> str:
+        return f"Sync{self._queue!r}"
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def connect(self) -> None:
+        """Open the backend. It is also opened on first use."""
+        self._call(self._queue.connect)
+
+    def close(self) -> None:
+        """Close the backend and end the thread. Closing twice is harmless."""
+        if self._portal.running:
+            self._portal.call(self._queue.close())
+            self._portal.stop()
+
+    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> str:
+        """Store a call and return its id; see `TaskQueue.enqueue`."""
+        return str(self._call(self._queue.enqueue, func, *args, eta=eta, **kwargs))
+
+    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[str]:
+        """Store many calls and return their ids; see `TaskQueue.enqueue_many`."""
+        return [str(handle) for handle in self._call(self._queue.enqueue_many, func, args_list)]
+
+    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[str]:
+        """Store one call for each set of arguments and return their ids; see `TaskQueue.map`."""
+        return [str(handle) for handle in self._call(self._queue.map, func, *iterables)]
+
+    def options(self, **options: Any) -> "SyncBoundQueue":
+        """Make a view of this queue whose tasks get these options; see `TaskOptions`."""
+        return SyncBoundQueue(self, self._queue.options(**options))
+
+    def get_result(self, task_id: str, timeout: float | None = None) -> Any:
+        """Wait for a task's value.
+
+        Args:
+            timeout: seconds; None means the queue's default.
+
+        Returns:
+            The value; None when the time is up or the id is unknown.
+
+        Raises:
+            TaskExecutionError: the task failed or was cancelled; the traceback is in its notes.
+        """
+        result = self.get_full_result(task_id, timeout)
+        return None if result is None else self._queue.deserialize_result(result)
+
+    def get_full_result(self, task_id: str, timeout: float | None = None) -> Result | None:
+        """Wait until a task has ended and tell all that it came to, as `TaskQueue.get_result` does."""
+        return self._call(self._queue.get_result, task_id, timeout)
+
+    def deserialize_result(self, result: Result) -> Any:
+        """Turn a result's bytes back into the value; see `TaskQueue.deserialize_result`."""
+        return self._queue.deserialize_result(result)
+
+    def as_completed(self, ids: Iterable[str]) -> Iterator[str]:
+        """Yield ids in the order in which their tasks end."""
+        remaining = set(ids)
+        while remaining:
+            done = self._call(_first_of, self._queue, tuple(remaining))
+            remaining.discard(done)
+            yield done
+
+    def get_task(self, task_id: str) -> TaskInfo | None:
+        """Look one task up; None when the id is unknown."""
+        return self._call(self._queue.get_task, task_id)
+
+    def list_tasks(self, query: TaskQuery | None = None) -> list[TaskInfo]:
+        """List tasks, newest first, one page at a time."""
+        return self._call(self._queue.list_tasks, query)
+
+    def attempts(self, task_id: str) -> list[Attempt]:
+        """List the runs of a task, each with its error and traceback."""
+        return self._call(self._queue.attempts, task_id)
+
+    def stats(self) -> Stats:
+        """Count tasks by lane and status, and list the workers seen."""
+        return self._call(self._queue.stats)
+
+    def cancel(self, ids: str | Collection[str]) -> set[str]:
+        """Make pending tasks cancelled and ask running ones to stop; returns the ids that were reached."""
+        return self._call(self._queue.cancel, ids)
+
+    def requeue(self, ids: str | Collection[str]) -> set[str]:
+        """Make failed and cancelled tasks due again; returns the ids that were reached."""
+        return self._call(self._queue.requeue, ids)
+
+    def delete(self, ids: str | Collection[str]) -> set[str]:
+        """Remove tasks that are not running; returns the ids that were reached."""
+        return self._call(self._queue.delete, ids)
+
+    def purge(self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None) -> int:
+        """Remove all final tasks whose retention is over; see `Inspector.purge`."""
+        return self._call(self._queue.purge, older_than=older_than, statuses=statuses)
+
+    def pause(self, queue: str) -> None:
+        """Stop handing out a lane's tasks; what runs goes on."""
+        self._call(self._queue.pause, queue)
+
+    def resume(self, queue: str) -> None:
+        """Hand out a lane's tasks again."""
+        self._call(self._queue.resume, queue)
+
+    def _call(self, method: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
+        _refuse_in_coroutine()
+        if not self._portal.running:
+            self._portal.start()
+        return self._portal.call(method(*args, **kwargs))
+
+
+class SyncBoundQueue:
+    """A view of a blocking queue whose tasks get certain options."""
+
+    def __init__(self, queue: SyncTaskQueue, bound: BoundQueue) -> None:
+        self._queue = queue
+        self._bound = bound
+
+    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> str:
+        """As `SyncTaskQueue.enqueue`."""
+        return str(self._queue._call(self._bound.enqueue, func, *args, eta=eta, **kwargs))
+
+    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[str]:
+        """As `SyncTaskQueue.enqueue_many`."""
+        return [str(handle) for handle in self._queue._call(self._bound.enqueue_many, func, args_list)]
+
+
+async def _first_of(queue: TaskQueue, ids: Sequence[str]) -> str:
+    completed = queue.as_completed([queue.handle(task_id) for task_id in ids])
+    try:
+        return str(await anext(completed))
+    finally:
+        await completed.aclose()
+
+
+def _refuse_in_coroutine() -> None:
+    """Refuse to block a running loop, but for a notebook's: its cells are written as blocking code.
+
+    Raises:
+        SyncTaskQueueError: called inside a coroutine.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if not _in_notebook():
+        raise SyncTaskQueueError(
+            "SyncTaskQueue would block the running event loop; use TaskQueue and await it, or call from a thread"
+        )
+
+
+def _in_notebook() -> bool:
+    """Tell whether an IPython kernel runs this code, without importing IPython."""
+    shell_module = sys.modules.get("IPython.core.getipython")
+    shell = shell_module and shell_module.get_ipython()
+    return getattr(shell, "kernel", None) is not None

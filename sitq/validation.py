@@ -1,0 +1,66 @@
+"""The checks at the doors: each returns what it was given, or says in one line what would be right."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sitq.exceptions import ValidationError
+
+
+def at_least_one(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValidationError(f"{name} must be an integer of 1 or more, got {value!r}")
+    return value
+
+
+def integer(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValidationError(f"{name} must be an integer, got {value!r}")
+    return value
+
+
+def positive(name: str, seconds: float) -> float:
+    if not _is_number(seconds) or seconds <= 0:
+        raise ValidationError(f"{name} must be more than 0 seconds, got {seconds!r}")
+    return float(seconds)
+
+
+def not_negative(name: str, seconds: float) -> float:
+    if not _is_number(seconds) or seconds < 0:
+        raise ValidationError(f"{name} must be 0 seconds or more, got {seconds!r}")
+    return float(seconds)
+
+
+def aware(name: str, moment: datetime) -> datetime:
+    if not isinstance(moment, datetime):
+        hint = "; for a wait from now use delay" if isinstance(moment, (int, float, timedelta)) else ""
+        raise ValidationError(f"{name} must be a timezone-aware datetime, got {moment!r}{hint}")
+    if moment.utcoffset() is None:
+        raise ValidationError(f"{name} must be timezone-aware, got {moment}; add tzinfo=timezone.utc or your zone")
+    return moment
+
+
+def text(name: str, value: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValidationError(f"{name} must be a text that is not empty, got {value!r}")
+    return value
+
+
+def queue_names(queues: Sequence[str] | None) -> tuple[str, ...] | None:
+    if queues is None:
+        return None
+    if isinstance(queues, str) or not queues:
+        raise ValidationError(f'queues must be a list of names such as ["default"], or None for all, got {queues!r}')
+    return tuple(text("queue", name) for name in queues)
+
+
+def callable_object(function: Any) -> Any:
+    if not callable(function):
+        hint = "; pass the function itself, without calling it" if hasattr(function, "__await__") else ""
+        raise ValidationError(f"a task must be callable, got {type(function).__name__} {function!r:.60}{hint}")
+    return function
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
