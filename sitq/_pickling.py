@@ -13,9 +13,13 @@ from sitq.exceptions import SerializationError
 
 PICKLE_PROTOCOL = 5
 
-# What travels by value is rebuilt by functions of this module, so its name stands in the pickle; dill's likewise.
-_CLOUDPICKLE_MARK: bytes = cloudpickle.Pickler.__module__.encode()
-_DILL_MARK = b"dill._dill"
+# Whatever cloudpickle adds to pickle stands in a pickle with the name of its module, and what dill adds with dill's.
+_CLOUDPICKLE: bytes = cloudpickle.Pickler.__module__.encode()
+_DILL = b"dill._dill"
+# Of cloudpickle's additions, those that rebuild code and classes, and those that only name what can be imported.
+_CODE_WORDS = (b"CodeType", b"_make_function", b"_make_skeleton", b"_make_typevar", b"dynamic_subimport")
+_NAME_WORDS = (b"_builtin_type", b"subimport", b"_make_dict_")
+_WORDS = (_CLOUDPICKLE, _DILL, *_CODE_WORDS, *_NAME_WORDS)
 
 _SCALARS = frozenset({types.NoneType, bool, int, float, str, bytes})
 _CONTAINERS = frozenset({dict, list, tuple})
@@ -47,8 +51,17 @@ class Weight(NamedTuple):
 
 
 def carries_code(pickled: bytes) -> bool:
-    """Tell whether a pickle holds code by value, which only the minor version of Python that made it can load."""
-    return _CLOUDPICKLE_MARK in pickled or _DILL_MARK in pickled
+    """Tell whether a pickle holds code by value, which only the minor version of Python that made it can load.
+
+    When in doubt it does: to load code of another version crashes the process.
+    """
+    if _CLOUDPICKLE not in pickled:
+        return _DILL in pickled
+    return _found(_CODE_WORDS, pickled) or not _found(_NAME_WORDS, pickled) or _DILL in pickled
+
+
+def _found(words: tuple[bytes, ...], pickled: bytes) -> bool:
+    return any(word in pickled for word in words)
 
 
 def pickle_function(func: Callable[..., Any], max_bytes: int) -> Pickled:
@@ -121,20 +134,24 @@ class _Scales:
     """A file that keeps only the weight of what is written, so that weighing 1 GB does not take 1 GB."""
 
     def __init__(self) -> None:
-        self.weight = Weight(0, False)
+        self.size = 0
+        self._words = b""
 
     def write(self, data: Any) -> int:
-        # A pickle's own words come as bytes, never cut in two; only large buffers come as other types.
-        code = self.weight.carries_code or (isinstance(data, bytes) and carries_code(data))
-        self.weight = Weight(self.weight.size + memoryview(data).nbytes, code)
+        self.size += memoryview(data).nbytes
+        if isinstance(data, bytes):  # words come as bytes and are never cut in two; only large buffers come otherwise
+            self._words += b" ".join(word for word in _WORDS if word not in self._words and word in data)
         return len(data)
+
+    def weight(self) -> Weight:
+        return Weight(self.size, carries_code(self._words))
 
 
 def weigh(value: Any) -> Weight:
     """Weigh a value as it would be pickled alone; raises what reducers raise."""
     scales = _Scales()
     cloudpickle.Pickler(scales, PICKLE_PROTOCOL).dump(value)
-    return scales.weight
+    return scales.weight()
 
 
 class _FileSpotter(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle ships no types

@@ -252,7 +252,7 @@ def _finish_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[
 
 _RUNNING = "select seq, queue, cancel from task where id = ? and state = 2 and attempt = ?"
 _PUT_BACK = """update task set state = ?, due_at = ?, worker = null, started_at = null, cause = null, error = ?,
-  failures = failures + ? where seq = ?"""
+  failures = failures + ?, crashes = crashes + ? where seq = ?"""
 
 
 def _put_back(transaction: Transaction, outcome: Outcome) -> bool:
@@ -269,7 +269,7 @@ def _put_back(transaction: Transaction, outcome: Outcome) -> bool:
     due_at = now + round(outcome.delay * 1_000_000)
     state = SCHEDULED if outcome.delay > 0 else READY
     failed = outcome.cause in (Cause.ERROR, Cause.TIMEOUT)
-    transaction.execute(_PUT_BACK, (state, due_at, outcome.error, failed, seq))
+    transaction.execute(_PUT_BACK, (state, due_at, outcome.error, failed, outcome.cause is Cause.LOST, seq))
     transaction.move(queue, RUNNING, state)
     if state == SCHEDULED:
         transaction.plan(due_at)

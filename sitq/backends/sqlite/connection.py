@@ -51,6 +51,9 @@ class _CallingConnection(sqlite3.Connection):
         return super().execute(sql, parameters)
 
 
+_memory_guard = threading.Lock()
+
+
 class LockTakenError(Exception):
     """Another connection holds the write lock, and the caller's thread must not wait for it."""
 
@@ -78,6 +81,8 @@ class Connection:
         self._raw: sqlite3.Connection | None = None
         self._calls_here = 0
         self._here = False
+        # Connections to a database in memory cannot read beside a writer: in one process a lock makes them take turns.
+        self._guard = _memory_guard if file.in_memory else threading.Lock()
         self._identity: tuple[int, int] | None = None
         self._identity_checked = 0.0
 
@@ -173,6 +178,8 @@ class Connection:
         self._checked()
         assert self._raw is not None
         self._calls_here += 1
+        if not self._guard.acquire(blocking=False):
+            raise LockTakenError
         try:
             if not self._here:
                 self._here = True
@@ -180,6 +187,8 @@ class Connection:
             return function(self._raw, *arguments)
         except sqlite3.Error as exc:
             raise store_error(exc, self.file.path) from exc
+        finally:
+            self._guard.release()
 
     def begin(self, raw: sqlite3.Connection) -> None:
         """Take the write lock, on the connection's thread.
@@ -219,7 +228,8 @@ class Connection:
         if self._here:
             self._here = False
             raw.execute("pragma wal_autocheckpoint = 1000")
-        return function(raw, *arguments)
+        with self._guard:
+            return function(raw, *arguments)
 
     def _configure(self, raw: sqlite3.Connection, prepare: Callable[[sqlite3.Connection], None] | None) -> None:
         raw.execute("pragma busy_timeout = 5000")  # journal_mode takes the lock itself, where no retry of ours reaches

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sitq.backends.sqlite.schema import BLOCKED, PARKED, SCHEDULED, STATES, STATUS
+from sitq.backends.sqlite.schema import BLOCKED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.core import Attempt, Cause, QueueStats, Result, Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
 
 _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, traceback, enqueued_at,
@@ -152,6 +152,8 @@ _OLDEST = """with recursive step(priority) as (
   from step where step.priority is not null)
 select min((select due_at from task where state = 1 and queue = :queue and task.priority = step.priority
   order by due_at limit 1)) from step where step.priority is not null"""
+# Due tasks stay in the scheduled state until the next claim makes them ready.
+_DUE = "select queue, count(*) from task where state = 0 and due_at <= ? group by queue"
 _WORKERS = """select id, host, pid, process, queues, max_concurrency, python, started_at, seen_at,
   stopped_at is null and expires_at >= ?, (select count(*) from task where state = 2 and worker = worker.seq)
   from worker where stopped_at is null or stopped_at > ? order by seq"""
@@ -164,6 +166,9 @@ def stats(raw: sqlite3.Connection, _: None = None) -> Stats:
         counts[queue][state] = n
     paused = {queue for (queue,) in raw.execute("select queue from paused")}
     now = time.time_ns() // 1000
+    for queue, due in raw.execute(_DUE, (now,)):
+        counts[queue][SCHEDULED] -= due
+        counts[queue][READY] = counts[queue].get(READY, 0) + due
     return Stats(
         queues=tuple(_queue_stats(raw, queue, counts[queue], queue in paused) for queue in sorted({*counts, *paused})),
         workers=tuple(_worker(row) for row in raw.execute(_WORKERS, (now, now - _RECENT))),

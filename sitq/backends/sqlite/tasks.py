@@ -132,11 +132,12 @@ def _enqueue_one(transaction: Transaction, task: Task) -> str:
     return task.id
 
 
+_HOLDER = "select seq, id, queue, state from task where key = ? and state < 3"
+
+
 def _make_place(transaction: Transaction, task: Task) -> str | None:
     """Apply the task's policy to the unfinished holder of its key; returns the holder's id if that is the answer."""
-    holder = transaction.execute(
-        "select seq, id, queue, state from task where key = ? and state < 3", (task.key,)
-    ).fetchone()
+    holder = transaction.execute(_HOLDER, (task.key,)).fetchone()
     if holder is None:
         return None
     seq, holder_id, queue, state = holder
@@ -207,8 +208,7 @@ _REMEMBER = """insert or ignore into attempt
 _REQUEUE = """update task set state = 1, due_at = ?, failures = 0, crashes = 0, cancel = 0, cause = null,
   worker = null, started_at = null, finished_at = null, expires_at = null, purge_at = null, error = null,
   traceback = null, value = null where seq = ?"""
-_REQUEUABLE = f"""select seq, id, queue, state, finished_at from task where state >= 4 and {_WANTED}
-  and not exists (select 1 from task other where other.key = task.key and other.state < 3)"""
+_REQUEUABLE = f"select seq, id, queue, state, finished_at, key from task where state >= 4 and {_WANTED}"
 
 
 def remember(
@@ -227,14 +227,19 @@ def requeue(transaction: Transaction, requests: Sequence[Collection[str]]) -> li
     transaction.begin()
     answers = []
     for ids in requests:
-        rows = transaction.execute(_REQUEUABLE, (json.dumps(list(ids)),)).fetchall()
-        for seq, _, queue, state, finished_at in rows:
+        reached = set()
+        for seq, task_id, queue, state, finished_at, key in transaction.execute(
+            _REQUEUABLE, (json.dumps(list(ids)),)
+        ).fetchall():
+            if key is not None and transaction.execute(_HOLDER, (key,)).fetchone():
+                continue
             remember(transaction, seq, finished_at)
             transaction.execute(_REQUEUE, (transaction.now, seq))
             transaction.execute("delete from blob where task = ? and kind = 1", (seq,))
             transaction.move(queue, state, READY)
             transaction.wakes.add(queue)
-        answers.append({row[1] for row in rows})
+            reached.add(task_id)
+        answers.append(reached)
     return answers
 
 

@@ -16,6 +16,7 @@ from sitq.backends.sqlite.files import StoreFile
 
 # Changes by other processes come with each of their commits; who waits is woken at most this often, in seconds.
 _COALESCE = 0.002
+_UNHEARD_LIMIT = 10_000
 
 
 class Bell:
@@ -28,6 +29,7 @@ class Bell:
     def __init__(self, file: StoreFile) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiters: dict[asyncio.Future[bool], frozenset[str]] = {}
+        self._unheard: set[str] = set()
         self._key = file.path
         self._rang_at = 0.0
         self._late: asyncio.TimerHandle | None = None
@@ -49,6 +51,8 @@ class Bell:
         Args:
             keys: lanes and task ids; empty means any.
         """
+        if self._take_unheard(keys):
+            return True
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiters[waiter] = frozenset(keys)
         self._watch.arm()
@@ -69,13 +73,23 @@ class Bell:
         for bell in bells:
             if bell is self:
                 self._wake(changed)
-            elif bell._waiters and not bell._loop.is_closed():
+            elif not bell._loop.is_closed():
                 bell._loop.call_soon_threadsafe(bell._wake, changed)
+
+    def _take_unheard(self, keys: Collection[str]) -> bool:
+        """Tell whether one of the keys changed while nobody waited for it: between a look and this wait, perhaps."""
+        heard = self._unheard.intersection(keys) if keys else set(self._unheard)
+        self._unheard -= heard
+        return bool(heard)
 
     def _wake(self, changed: Collection[str]) -> None:
         """Wake the waiters of these keys; no keys means that anything may have changed."""
+        self._unheard.update(changed)
+        if len(self._unheard) > _UNHEARD_LIMIT:
+            self._unheard.clear()  # nobody has waited for long, and who comes now looks first
         for waiter, keys in self._waiters.items():
             if not waiter.done() and (not changed or not keys or not keys.isdisjoint(changed)):
+                self._unheard -= keys or set(changed)
                 waiter.set_result(True)
 
     def _on_foreign_change(self) -> None:

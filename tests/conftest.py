@@ -1,0 +1,20 @@
+"""What all tests share: a place for a store, and programs that run as processes of their own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import Programs
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a test may make its store; nothing is there yet."""
+    return tmp_path / "tasks.db"
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    started = Programs(tmp_path)
+    yield started
+    started.end()

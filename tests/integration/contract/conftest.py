@@ -1,0 +1,42 @@
+"""The stores that the contract suite runs against; a new one is added to `STORES`, and done when the suite passes."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from contract.builders import register
+from sitq.backends.base import Backend
+from sitq.backends.sqlite import SQLiteBackend
+from sitq.core import WorkerInfo
+
+STORES: dict[str, Callable[[Path], Backend]] = {
+    "sqlite": lambda folder: SQLiteBackend(folder / "tasks.db"),
+    "sqlite-memory": lambda folder: SQLiteBackend(":memory:"),
+}
+
+
+@pytest.fixture(params=STORES)
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+    """A connected backend on an empty store."""
+    async with STORES[request.param](tmp_path) as backend:
+        yield backend
+
+
+@pytest.fixture
+async def twin(backend: Backend) -> AsyncIterator[Backend]:
+    """A second, independent backend on the same store."""
+    async with backend.twin() as twin:
+        yield twin
+
+
+@pytest.fixture
+async def worker(backend: Backend) -> WorkerInfo:
+    """A registered worker that serves all lanes."""
+    return await register(backend)
+
+
+@pytest.fixture
+async def other(backend: Backend) -> WorkerInfo:
+    """Another registered worker, to take what the first one loses."""
+    return await register(backend)
