@@ -95,6 +95,7 @@ def _is_plain(value: Any, depth: int = _PLAIN_DEPTH) -> bool:
 
 
 def pickle_any(value: Any, max_bytes: int) -> Pickled:
+    """Pickle with cloudpickle, whatever the value is."""
     file = _BoundedFile(max_bytes)
     cloudpickle.Pickler(file, PICKLE_PROTOCOL).dump(value)
     data = file.getvalue()
@@ -126,8 +127,12 @@ def unpickle(pickled: memoryview, what: str) -> Any:
     except Exception as exc:  # classes rebuild themselves here, so anything may come
         missing = isinstance(exc, ImportError | AttributeError)
         hint = "; this side must be able to import what the other side imported" if missing else ""
-        text = " ".join(str(exc).split())
-        raise SerializationError(f"cannot unpickle the {what}, {type(exc).__name__}: {text}{hint}") from exc
+        raise SerializationError(f"cannot unpickle the {what}, {error_line(exc)}{hint}") from exc
+
+
+def error_line(error: BaseException) -> str:
+    """Write an error on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 class _Scales:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sitq._anatomy import Carried, parts, short_name
-from sitq._pickling import OpenFileError, Weight, refuse_open_files, weigh
+from sitq._pickling import OpenFileError, Weight, error_line, refuse_open_files, weigh
 
 _SEARCH_SECONDS = 2.0
 _SEARCH_DEPTH = 50
@@ -141,14 +141,16 @@ def find_problem(roots: Iterable[Carried]) -> Problem | None:
     """Find the innermost object that cannot be pickled, and why."""
     for root in roots:
         if found := _Search(_pickling_error).find(root):
-            return Problem(found.path, one_line(_pickling_error(found.value)))
+            error = _pickling_error(found.value)
+            return Problem(found.path, pickling_fault(error) if error else "cannot be pickled just now")
     return None
 
 
-def one_line(error: BaseException | None) -> str:
-    """Say on one line why pickling failed."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return text if "pickle" in text.lower() else f"cannot pickle, {type(error).__name__}: {text}"
+def pickling_fault(error: Exception) -> str:
+    """Say on one line why pickling failed, in the words of the error if they speak of pickling."""
+    line = error_line(error)
+    words = line.partition(": ")[2].rstrip(".")
+    return words if "pickle" in words.lower() else f"cannot pickle, {line}"
 
 
 def _pickling_error(value: Any) -> Exception | None:
@@ -250,16 +252,16 @@ class _Scale:
         self._deadline = time.monotonic() + _SEARCH_SECONDS
         self._entered: dict[int, Any] = {}
 
-    def parts(self, carried: Carried) -> Iterator[Part]:
+    def parts(self, carried: Carried, depth: int = 0) -> Iterator[Part]:
         weight = _weight(carried.value)
         if carried.kind not in _UNLISTED_KINDS:
             size = weight.size if weight else None
             yield Part(carried.kind, carried.path, short_name(type(carried.value)), size)
-        if id(carried.value) in self._entered or time.monotonic() > self._deadline:
+        if id(carried.value) in self._entered or depth > _SEARCH_DEPTH or time.monotonic() > self._deadline:
             return
         self._entered[id(carried.value)] = carried.value
         for part in self._within(carried, weight):
-            yield from self.parts(Carried(part.kind, carried.path + part.path, part.value))
+            yield from self.parts(Carried(part.kind, carried.path + part.path, part.value), depth + 1)
 
     def _within(self, carried: Carried, weight: Weight | None) -> Iterable[Carried]:
         if isinstance(carried.value, types.FunctionType | type):

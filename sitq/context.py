@@ -1,14 +1,13 @@
 """What a running task may know of itself."""
 
-import threading
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sitq.exceptions import TaskCancelledError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskContext:
     """The task that is running here.
 
@@ -17,13 +16,14 @@ class TaskContext:
         attempt: number of this attempt, from 1.
         name: its name.
         deadline: `time.monotonic()` at which its timeout is over; None without one.
+        stop_requested: it was cancelled or its time is up, and only it can stop itself.
     """
 
     id: str
     attempt: int
     name: str
     deadline: float | None = None
-    stopped: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+    stop_requested: bool = False
 
     @property
     def seconds_left(self) -> float | None:
@@ -49,5 +49,5 @@ def check_cancelled() -> None:
         TaskCancelledError: the task is to stop.
     """
     task = _current.get()
-    if task is not None and task.stopped.is_set():
+    if task is not None and task.stop_requested:
         raise TaskCancelledError("the task was asked to stop", task_id=task.id)

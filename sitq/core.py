@@ -1,4 +1,7 @@
-"""The records that travel between queue, worker, store and monitor: frozen data that does nothing."""
+"""The records that travel between queue, worker, store and monitor: frozen data that does nothing.
+
+Those made for every task are named tuples: as frozen dataclasses they cost 2 µs each instead of 0.8, three for a task.
+"""
 
 import os
 import threading
@@ -7,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_QUEUE = "default"
 LOOP_EXECUTOR = "loop"  # of coroutine functions: they run on the worker's event loop
@@ -53,8 +56,7 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(NamedTuple):
     """A call on its way into the store.
 
     Attributes:
@@ -98,8 +100,7 @@ class Task:
     arguments: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(NamedTuple):
     """The right to run a task: its id together with the attempt number is the fence.
 
     Attributes:
@@ -121,11 +122,11 @@ class Claim:
     executor: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What an attempt came to, handed back under the claim's fence.
 
     Attributes:
+        queue: the claim's lane.
         status: a final status, or PENDING when the task is to be claimed again.
         cause: why the attempt ended.
         value: the returned value as bytes, for SUCCESS.
@@ -137,6 +138,7 @@ class Outcome:
 
     id: str
     attempt: int
+    queue: str
     status: TaskStatus
     cause: Cause
     value: bytes | None = None
@@ -332,10 +334,12 @@ class _IdClock:
     last: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def tick(self) -> int:
+    def reserve(self, count: int) -> int:
+        """Take `count` stamps in a row and return the first."""
         with self.lock:
-            self.last = max(time.time_ns() // 1_000_000 << 16, self.last + 1)
-            return self.last
+            first = max(time.time_ns() // 1_000_000 << 16, self.last + 1)
+            self.last = first + count - 1
+            return first
 
 
 _id_clock = _IdClock()
@@ -343,4 +347,10 @@ _id_clock = _IdClock()
 
 def new_task_id() -> str:
     """Make an id of 28 hex digits that sorts by time, in order within this process; 48 bits of it are random."""
-    return f"{_id_clock.tick():016x}{os.urandom(6).hex()}"
+    return f"{_id_clock.reserve(1):016x}{os.urandom(6).hex()}"
+
+
+def new_task_ids(count: int) -> list[str]:
+    """Make many ids at once, in order."""
+    first, noise = _id_clock.reserve(count), os.urandom(6 * count).hex()
+    return [f"{first + place:016x}{noise[12 * place : 12 * place + 12]}" for place in range(count)]

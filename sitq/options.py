@@ -65,6 +65,10 @@ class TaskOptions:
         if self.eta is not None and self.delay:
             raise ValidationError(f"give eta or delay, not both: got eta={self.eta} and delay={self.delay}")
 
+    def as_task_fields(self) -> dict[str, Any]:
+        """Give those that are fields of a `Task` as they are."""
+        return {name: getattr(self, name) for name in _NAMES if name not in _OWN}
+
     def changed(self, **options: Any) -> "TaskOptions":
         """Make options that differ from these in the ones named.
 
@@ -79,6 +83,7 @@ class TaskOptions:
         return replace(self, **{name: _CONVERT.get(name, _keep)(value) for name, value in options.items()})
 
 
+_OWN = frozenset({"retry", "name"})  # what the task's fields of these names hold is decided elsewhere
 _NAMES = tuple(field.name for field in fields(TaskOptions))
 
 

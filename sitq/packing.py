@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sitq.core import LOOP_EXECUTOR, Task, new_task_id
+from sitq.core import LOOP_EXECUTOR, Task, new_task_id, new_task_ids
 from sitq.options import TaskOptions
 from sitq.preview import function_name, preview_arguments
 from sitq.retry import RetriedCall
@@ -23,44 +23,46 @@ class Packer:
 
     def __init__(self, serializer: CallSerializer) -> None:
         self._serializer = serializer
+        self._seen: tuple[TaskOptions | None, dict[str, Any]] = (None, {})
 
     def pack(
         self, options: TaskOptions, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Task:
         payload = self._serializer.dumps_call(_with_policy(func, options), args, kwargs)
-        return _task(options, func, payload, preview_arguments(args, kwargs))
+        return Task(
+            id=new_task_id(),
+            payload=payload,
+            python=required_python(payload),
+            arguments=preview_arguments(args, kwargs),
+            **self._common(options, func),
+        )
 
     def pack_many(self, options: TaskOptions, func: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Task]:
         payloads = self._serializer.dumps_many(_with_policy(func, options), calls)
+        common = self._common(options, func)
         return [
-            _task(options, func, payload, preview_arguments(args, {}))
-            for args, payload in zip(calls, payloads, strict=True)
+            Task(
+                id=task_id,
+                payload=payload,
+                python=required_python(payload),
+                arguments=preview_arguments(args, {}),
+                **common,
+            )
+            for task_id, args, payload in zip(new_task_ids(len(calls)), calls, payloads, strict=True)
         ]
+
+    def _common(self, options: TaskOptions, func: Callable[..., Any]) -> dict[str, Any]:
+        """Collect what all calls of one function with the same options share."""
+        if options is not self._seen[0]:
+            self._seen = (options, options.as_task_fields())
+        return {
+            **self._seen[1],
+            "name": options.name or function_name(func),
+            "executor": LOOP_EXECUTOR if inspect.iscoroutinefunction(func) else None,
+            "max_attempts": 1 if options.retry is None else options.retry.max_attempts,
+        }
 
 
 def _with_policy(func: Callable[..., Any], options: TaskOptions) -> Callable[..., Any]:
     callable_object(func)
     return func if options.retry is None else RetriedCall(func, options.retry)
-
-
-def _task(options: TaskOptions, func: Callable[..., Any], payload: bytes, arguments: str | None) -> Task:
-    return Task(
-        id=new_task_id(),
-        name=options.name or function_name(func),
-        payload=payload,
-        queue=options.queue,
-        priority=options.priority,
-        eta=options.eta,
-        delay=options.delay,
-        expires=options.expires,
-        timeout=options.timeout,
-        max_attempts=1 if options.retry is None else options.retry.max_attempts,
-        key=options.key,
-        on_conflict=options.on_conflict,
-        python=required_python(payload),
-        executor=LOOP_EXECUTOR if inspect.iscoroutinefunction(func) else None,
-        retention=options.retention,
-        tags=options.tags,
-        meta=options.meta,
-        arguments=arguments,
-    )

@@ -157,7 +157,7 @@ class ThreadAttempt:
         if not self._ticket.abandoned:
             if self._timer is not None:
                 self._timer.cancel()
-            self._context.stopped.set()
+            self._context.stop_requested = True
             self._ticket.abandon()
             self._done(outcome)
 
@@ -186,6 +186,7 @@ def _success(claim: Claim, value: bytes, begun: float) -> Outcome:
     return Outcome(
         id=claim.id,
         attempt=claim.attempt,
+        queue=claim.queue,
         status=TaskStatus.SUCCESS,
         cause=Cause.SUCCESS,
         value=value,
@@ -199,6 +200,7 @@ def failure(claim: Claim, exc: BaseException, begun: float, retry: Retry | None 
     return Outcome(
         id=claim.id,
         attempt=claim.attempt,
+        queue=claim.queue,
         status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
         cause=Cause.ERROR,
         error=one_line(exc),
@@ -214,6 +216,7 @@ def timed_out(claim: Claim, begun: float, retry: Retry | None = None) -> Outcome
     return Outcome(
         id=claim.id,
         attempt=claim.attempt,
+        queue=claim.queue,
         status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
         cause=Cause.TIMEOUT,
         error=f"TaskTimeoutError: it ran longer than its timeout of {claim.timeout:g} s",
@@ -228,6 +231,7 @@ def stopped(claim: Claim, cause: Cause, begun: float) -> Outcome:
     return Outcome(
         id=claim.id,
         attempt=claim.attempt,
+        queue=claim.queue,
         status=TaskStatus.CANCELLED if cancelled else TaskStatus.PENDING,
         cause=cause,
         error="TaskCancelledError: it was cancelled while running" if cancelled else None,
@@ -240,6 +244,7 @@ def lost(claim: Claim) -> Outcome:
     return Outcome(
         id=claim.id,
         attempt=claim.attempt,
+        queue=claim.queue,
         status=TaskStatus.FAILED,
         cause=Cause.LOST,
         error=f"TaskLostError: its worker died {claim.crashes} times while running it",

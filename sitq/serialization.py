@@ -10,9 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 from sitq._anatomy import Carried
 from sitq._envelope import CALL, VALUE, Envelope
 from sitq._envelope import required_python as required_python
-from sitq._pickling import FileFullError, Pickled, carries_code, pickle_function, pickle_value, unpickle
+from sitq._pickling import FileFullError, Pickled, carries_code, error_line, pickle_function, pickle_value, unpickle
 from sitq._portable import from_json, import_function, import_path, json_fault, to_json
-from sitq.captures import call_roots, find_problem, format_size, largest, one_line, total_size
+from sitq.captures import call_roots, find_problem, format_size, largest, pickling_fault, total_size
 from sitq.exceptions import ResourceExhaustionError, SerializationError, SitqError, ValidationError
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -33,7 +33,7 @@ class Serializer(Protocol):
 
 @runtime_checkable
 class CallSerializer(Serializer, Protocol):
-    """What the doors work with; `call_serializer` makes one of any serializer."""
+    """What the doors work with: all five methods. `call_serializer` makes one of any serializer."""
 
     def dumps_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> bytes: ...
 
@@ -159,7 +159,7 @@ class CloudpickleSerializer:
         if isinstance(error, FileFullError):
             return self._too_large(total_size(roots), roots)
         problem = find_problem(roots)
-        return SerializationError(str(problem) if problem else f"{one_line(error)}: {roots[0].path}")
+        return SerializationError(str(problem) if problem else f"{pickling_fault(error)}: {roots[0].path}")
 
     def _note(self, size: int, roots: list[Carried]) -> None:
         if size > self._max_bytes:
@@ -265,6 +265,8 @@ class SignedSerializer:
     def __init__(self, inner: Serializer | None, key: bytes | str) -> None:
         self._inner = call_serializer(inner)
         self._key = key.encode() if isinstance(key, str) else key
+        if not isinstance(self._key, bytes):
+            raise ValidationError(f"key must be bytes or str, got {type(key).__name__}")
         if len(self._key) < _KEY_BYTES:
             raise ValidationError(f"key must have {_KEY_BYTES} bytes or more, got {len(self._key)}")
 
@@ -346,7 +348,7 @@ class _WrappedSerializer:
         try:
             body = self._serializer.dumps(value)
         except Exception as exc:  # it is not ours, so anything may come
-            raise SerializationError(f"serializer {self._envelope.name!r} refuses {what}: {one_line(exc)}") from exc
+            raise SerializationError(f"serializer {self._envelope.name!r} refuses {what}: {error_line(exc)}") from exc
         if not isinstance(body, bytes):
             name, got = self._envelope.name, type(body).__name__
             raise SerializationError(f"serializer {name!r} must return bytes from dumps, got {got}")
@@ -357,4 +359,4 @@ class _WrappedSerializer:
         try:
             return self._serializer.loads(data[self._envelope.body_at :])
         except Exception as exc:  # it is not ours, so anything may come
-            raise SerializationError(f"serializer {self._envelope.name!r} cannot read: {one_line(exc)}") from exc
+            raise SerializationError(f"serializer {self._envelope.name!r} cannot read: {error_line(exc)}") from exc

@@ -199,11 +199,13 @@ class Worker:
                 if self._burst and not self._running:
                     break
                 await self._doze()
-            elif self._running and not self._outcomes:
+            elif not self._outcomes and (self._stopping or self._room() <= 0):
                 await self._wake.wait()
 
     def _room(self) -> int:
-        return self._limit + self._pace.ahead - len(self._running) - len(self._claimed)
+        """How many tasks to claim now: at most half of what may be held, so that one half runs while one comes."""
+        held = self._limit + self._pace.ahead
+        return min(held - len(self._running) - len(self._claimed), (held + 1) // 2)
 
     async def _exchange(self, *, limit: int) -> list[Claim]:
         """Hand over the outcomes that have gathered and claim up to `limit` tasks, in one trip."""

@@ -1,14 +1,14 @@
 """The worker's verbs on a SQLite store: claim, finish, heartbeat."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from sitq.backends.sqlite.owners import Owners
 from sitq.backends.sqlite.schema import INLINE_LIMIT, PARKED, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, VALUE
-from sitq.backends.sqlite.tasks import expire, remember, stop_between_attempts
-from sitq.backends.sqlite.writer import Transaction
+from sitq.backends.sqlite.tasks import expire, remember, slices, stop_between_attempts
+from sitq.backends.sqlite.writer import CollisionError, Transaction
 from sitq.core import Cause, Claim, Outcome
 
 _WIDEST = 32  # outcomes in one statement
@@ -191,63 +191,64 @@ def _as_claim(transaction: Transaction, row: _Row) -> Claim:
 def _finish(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[str]:
     transaction.begin()
     final = [outcome for outcome in outcomes if outcome.status.is_final]
-    accepted: set[str] = set()
-    for slice_ in _slices(final):
-        accepted |= _finish_final(transaction, slice_)
-    for outcome in outcomes:
-        if not outcome.status.is_final and _put_back(transaction, outcome):
-            accepted.add(outcome.id)
+    accepted = {outcome.id for outcome in _finish_final(transaction, final)} if final else set()
+    if len(final) < len(outcomes):
+        for outcome in outcomes:
+            if not outcome.status.is_final and _put_back(transaction, outcome):
+                accepted.add(outcome.id)
     return accepted
 
 
-def _slices(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
-    start, width = 0, _WIDEST
-    while start < len(outcomes):
-        while width > len(outcomes) - start:
-            width //= 2
-        yield outcomes[start : start + width]
-        start += width
+def _finish_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Write final outcomes and answer those that were accepted: many to a statement, or singly if one is refused."""
+    if transaction.careful:
+        accepted = [outcome for outcome in outcomes if _write_final(transaction, (outcome,))]
+    elif all(_write_final(transaction, slice_) == len(slice_) for slice_ in slices(outcomes, _WIDEST)):
+        accepted = list(outcomes)
+    else:
+        raise CollisionError
+    for outcome in accepted:
+        transaction.move(outcome.queue, RUNNING, STATES[outcome.status][0])
+        transaction.wakes.add(outcome.id)
+        if outcome.value is not None and len(outcome.value) > INLINE_LIMIT:
+            transaction.execute(_LONG_VALUE, (VALUE, outcome.value, outcome.id))
+    return accepted
+
+
+_LONG_VALUE = "insert or replace into blob select seq, ?, ? from task where id = ?"
 
 
 @cache
 def _finish_statement(rows: int) -> str:
-    """Write final outcomes under their fence; `started_at` becomes the true start, as a claim may lie waiting."""
-    return f"""with outcome(id, attempt, state, cause, value, error, traceback, duration) as (
-      values {", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)})
-    update task set state = outcome.state, cause = outcome.cause, value = outcome.value, error = outcome.error,
-      traceback = outcome.traceback, started_at = ? - outcome.duration, finished_at = ?,
+    """Write final outcomes under their fence; `started_at` becomes the true start, as a claim may lie waiting.
+
+    The columns of `values` have the names column1 to column8. (With a common table expression in front, Python would
+    not count the rows.)
+    """
+    return f"""update task set state = column3, cause = column4, value = column5, error = column6,
+      traceback = column7, started_at = ? - column8, finished_at = ?,
       purge_at = case when retention is not null then ? + retention end
-    from outcome where task.id = outcome.id and task.state = 2 and task.attempt = outcome.attempt
-    returning seq, task.id, queue, task.state"""
+    from (values {", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)})
+    where task.id = column1 and task.attempt = column2 and task.state = 2"""
 
 
-def _finish_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[str]:
-    now = transaction.now
+def _write_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> int:
+    """Write outcomes in one statement and tell how many of them were accepted."""
     values: list[Any] = []
-    long_values = {}
     for outcome in outcomes:
         value = outcome.value
-        if value is not None and len(value) > INLINE_LIMIT:
-            long_values[outcome.id] = value
-            value = None
         values += (
             outcome.id,
             outcome.attempt,
             STATES[outcome.status][0],
             outcome.cause,
-            value,
+            None if value is not None and len(value) > INLINE_LIMIT else value,
             outcome.error,
             outcome.traceback,
             round(outcome.duration * 1_000_000),
         )
-    rows = transaction.execute(_finish_statement(len(outcomes)), (*values, now, now, now)).fetchall()
-    for seq, task_id, queue, state in rows:
-        transaction.move(queue, RUNNING, state)
-        if task_id in long_values:
-            transaction.execute("insert or replace into blob values (?, ?, ?)", (seq, VALUE, long_values[task_id]))
-    accepted = {row[1] for row in rows}
-    transaction.wakes |= accepted
-    return accepted
+    now = transaction.now
+    return transaction.execute(_finish_statement(len(outcomes)), (now, now, now, *values)).rowcount
 
 
 _RUNNING = "select seq, queue, cancel from task where id = ? and state = 2 and attempt = ?"

@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from sitq.backends.sqlite.schema import CANCELLED, INLINE_LIMIT, PAYLOAD, READY, RUNNING, SCHEDULED, STATES
-from sitq.backends.sqlite.writer import Transaction
+from sitq.backends.sqlite.writer import CollisionError, Transaction
 from sitq.core import FINAL, Cause, OnConflict, Task, TaskStatus
 from sitq.exceptions import TaskQueueError
+
+T = TypeVar("T")
 
 _WIDEST = 128  # rows in one insert: wide statements let go of the GIL less often than many narrow ones
 
@@ -45,31 +47,22 @@ def _is_special(task: Task) -> bool:
 
 
 def _enqueue_all(transaction: Transaction, tasks: Sequence[Task]) -> list[str]:
-    if not any(_is_special(task) for task in tasks) and _insert_plain(transaction, tasks):
-        return [task.id for task in tasks]
-    return [_enqueue_one(transaction, task) for task in tasks]
-
-
-def _insert_plain(transaction: Transaction, tasks: Sequence[Task]) -> bool:
-    """Insert rows many to a statement; False, with nothing inserted, if an id exists already."""
+    if transaction.careful or any(_is_special(task) for task in tasks):
+        return [_enqueue_one(transaction, task) for task in tasks]
     rows = [_row(transaction, task) for task in tasks]
-    transaction.execute("savepoint plain")
     try:
-        for slice_ in _slices(rows):
+        for slice_ in slices(rows, _WIDEST):
             transaction.execute(_insert(len(slice_)), [value for row in slice_ for value in row])
-    except sqlite3.IntegrityError:
-        transaction.execute("rollback to plain")
-        return False
-    finally:
-        transaction.execute("release plain")
+    except sqlite3.IntegrityError as exc:
+        raise CollisionError from exc  # an id that exists
     for row in rows:
         _note(transaction, row)
-    return True
+    return [task.id for task in tasks]
 
 
-def _slices(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+def slices(rows: Sequence[T], widest: int) -> Iterator[Sequence[T]]:
     """Cut rows into slices whose lengths are powers of two, so that few statements are ever prepared."""
-    start, width = 0, _WIDEST
+    start, width = 0, widest
     while start < len(rows):
         while width > len(rows) - start:
             width //= 2

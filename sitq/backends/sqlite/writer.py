@@ -21,19 +21,25 @@ _FEW = 4
 _Outcome: TypeAlias = tuple[list[Any], set[str], int | None]  # answers, wakes, next due moment
 
 
+class CollisionError(Exception):
+    """Some rows of a wide statement were not as hoped: the transaction must be run again, row by row."""
+
+
 class Transaction:
     """What a verb works with, on the connection's thread: statements, counts and wakes of one transaction.
 
     Attributes:
         now: microseconds since the epoch, one moment for the whole transaction.
         wakes: lanes and task ids that changed.
+        careful: wide statements met rows that were not as hoped; look at each row now.
         due: the earliest moment at which a task that was put back or enqueued here becomes due.
     """
 
-    __slots__ = ("_connection", "_counts", "due", "execute", "now", "raw", "wakes")
+    __slots__ = ("_connection", "_counts", "careful", "due", "execute", "now", "raw", "wakes")
 
-    def __init__(self, connection: Connection, raw: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection, raw: sqlite3.Connection, *, careful: bool) -> None:
         self._connection = connection
+        self.careful = careful
         self.raw = raw
         self.execute = raw.execute
         self.now = time.time_ns() // 1000
@@ -205,7 +211,13 @@ class Writer:
         return answers, wakes, min(dues, default=None)
 
     def _transact(self, raw: sqlite3.Connection, batch: list[tuple[Verb, Any]]) -> _Outcome:
-        transaction = Transaction(self._connection, raw)
+        try:
+            return self._attempt(raw, batch, careful=False)
+        except CollisionError:
+            return self._attempt(raw, batch, careful=True)
+
+    def _attempt(self, raw: sqlite3.Connection, batch: list[tuple[Verb, Any]], *, careful: bool) -> _Outcome:
+        transaction = Transaction(self._connection, raw, careful=careful)
         try:
             answers = _dispatch(transaction, batch)
             transaction.commit()
