@@ -59,7 +59,7 @@ class WorkerThread:
         except BaseException:
             self._portal.stop()
             raise
-        _let_go_at_exit(self)
+        _started.add(self)
 
     def stop(self, grace: float) -> None:
         """Claim no more, give running tasks time to end, and give the rest back.
@@ -110,13 +110,7 @@ class WorkerThread:
 _started: "weakref.WeakSet[WorkerThread]" = weakref.WeakSet()
 
 
-def _let_go_at_exit(thread: WorkerThread) -> None:
-    if not _started:
-        atexit.unregister(_let_go)
-        atexit.register(_let_go)
-    _started.add(thread)
-
-
+@atexit.register
 def _let_go() -> None:
     """Stop all workers side by side, within the time that a kernel has."""
     deadline = time.monotonic() + _EXIT_BUDGET

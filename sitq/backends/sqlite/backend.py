@@ -197,6 +197,8 @@ class _OpenStore:
 
     def abandon(self) -> None:
         """Let go of connections whose loop has ended or which another process opened."""
+        if self._pid == os.getpid():
+            self._bell.close()
         self._writing.abandon()
         if self._reading is not None:
             self._reading.abandon()

@@ -251,24 +251,32 @@ class Connection:
             self._raw = raw
 
     def _retry(self, raw: sqlite3.Connection, statement: str) -> None:
+        try:
+            raw.execute(statement)
+        except sqlite3.OperationalError as exc:
+            if not is_busy(exc):
+                raise
+            if self._here:
+                raise LockTakenError from exc
+            self._wait_for_lock(raw, statement)
+
+    def _wait_for_lock(self, raw: sqlite3.Connection, statement: str) -> None:
         deadline = time.monotonic() + self._lock_timeout
         longest = 0.0005
         while True:
+            time.sleep(random.uniform(0.0002, longest))
+            longest = min(longest * 1.5, 0.002)
             try:
                 raw.execute(statement)
                 return
             except sqlite3.OperationalError as exc:
                 if not is_busy(exc):
                     raise
-                if self._here:
-                    raise LockTakenError from exc
                 if self._hurry or time.monotonic() > deadline:
                     raise StoreBusyError(
                         f"{self.file.path} has been locked by another program for {self._lock_timeout:g} s; "
                         "close that program's transaction"
                     ) from exc
-            time.sleep(random.uniform(0.0002, longest))
-            longest = min(longest * 1.5, 0.002)
 
     def _let_thread_run(self) -> None:
         """Give the database thread a chance at the GIL while it has work.

@@ -8,7 +8,6 @@ import sqlite3
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
@@ -35,15 +34,18 @@ class Bell:
         self._late: asyncio.TimerHandle | None = None
         self._watch = _make_watch(file, self._on_foreign_change)
         with _bells_lock:
-            _bells.setdefault(self._key, weakref.WeakSet()).add(self)
+            _bells[self._key] = (*_bells.get(self._key, ()), self)
 
     def close(self) -> None:
+        """Let all waiters go and hear no more. Harmless after the loop has ended."""
         with _bells_lock:
-            _bells[self._key].discard(self)
-        if self._late is not None:
-            self._late.cancel()
+            _bells[self._key] = tuple(bell for bell in _bells.get(self._key, ()) if bell is not self)
+        if not self._loop.is_closed():
+            if self._late is not None:
+                self._late.cancel()
+            self._watch.disarm()
+            self._wake(())
         self._watch.close()
-        self._wake(())
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> bool:
         """Return True when one of the keys may have changed, False when `timeout` seconds are over.
@@ -68,9 +70,7 @@ class Bell:
     def ring(self, keys: Iterable[str]) -> None:
         """Wake all in this process who wait for one of these keys. To be called on the own loop."""
         changed = frozenset(keys)
-        with _bells_lock:
-            bells = list(_bells.get(self._key, ()))
-        for bell in bells:
+        for bell in _bells[self._key]:
             if bell is self:
                 self._wake(changed)
             elif not bell._loop.is_closed():
@@ -111,7 +111,7 @@ def _expire(waiter: "asyncio.Future[bool]") -> None:
         waiter.set_result(False)
 
 
-_bells: dict[str, "weakref.WeakSet[Bell]"] = {}
+_bells: dict[str, tuple[Bell, ...]] = {}
 _bells_lock = threading.Lock()
 
 
@@ -177,7 +177,6 @@ class _InotifyWatch:
             self._loop.remove_reader(self._fd)
 
     def close(self) -> None:
-        self.disarm()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -1,0 +1,108 @@
+"""A task's id that can be asked and awaited from a cell."""
+
+from collections.abc import Generator
+from typing import Any, Generic, Self, TypeVar
+
+from sitq.core import Result, TaskInfo, TaskQuery, TaskStatus
+from sitq.notebook.client import Client, refuse_in_task
+from sitq.notebook.display import say, task_html, task_text, tasks_html, tasks_text
+
+R = TypeVar("R")
+
+_PATIENCE = 0.04  # seconds that a repr waits for the store
+
+
+class LiveHandle(str, Generic[R]):
+    """A string equal to the task's id; `await handle` gives the task's value. It pickles as the id alone.
+
+    Waiting watches, no more: whoever interrupts or cancels a wait leaves the task running, and can wait again.
+    """
+
+    _client: Client
+    _seen: TaskInfo | None
+
+    def __new__(cls, task_id: str, client: Client, seen: TaskInfo | None = None) -> Self:
+        handle = super().__new__(cls, task_id)
+        handle._client = client
+        handle._seen = seen
+        return handle
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self._value().__await__()
+
+    def result(self, timeout: float | None = None) -> R:
+        """Block until the task has a value. `await handle` does the same and lets the kernel go on.
+
+        Args:
+            timeout: seconds; None means as long as it takes.
+
+        Raises:
+            TaskExecutionError: the task failed or was cancelled; the traceback is in its notes.
+            TimeoutError: the time is up; the task goes on.
+            TaskQueueError: there is no such task.
+            WorkerError: the task has not ended, and the worker is stopped.
+            RuntimeError: called inside a task, where it would deadlock.
+        """
+        refuse_in_task("result")
+        try:
+            result = self._client.call(self._client.ended, str(self), timeout)
+        except KeyboardInterrupt:
+            say(f'the task goes on; wait again with w.get("{self!s}").result()')
+            raise
+        return self._value_of(result)
+
+    @property
+    def status(self) -> TaskStatus | None:
+        """What the task has come to; None when there is no such task."""
+        info = self.info()
+        return None if info is None else info.status
+
+    def info(self) -> TaskInfo | None:
+        """Look at the task; None when there is no such task."""
+        return self._client.call(self._client.queue.get_task, str(self))
+
+    def cancel(self) -> bool:
+        """Cancel the task, or ask it to stop; False when it has ended already."""
+        return bool(self._client.call(self._client.queue.cancel, str(self)))
+
+    def requeue(self) -> bool:
+        """Run the task again after it failed or was cancelled; False in any other state."""
+        return bool(self._client.call(self._client.queue.requeue, str(self)))
+
+    def __repr__(self) -> str:
+        return task_text(str(self), self._look())
+
+    def _repr_html_(self) -> str:
+        return task_html(str(self), self._look())
+
+    def _look(self) -> TaskInfo | None:
+        self._seen = self._client.call_within(_PATIENCE, self._client.queue.get_task, str(self)) or self._seen
+        return self._seen
+
+    async def _value(self) -> R:
+        return self._value_of(await self._client.follow(self._client.ended, str(self)))
+
+    def _value_of(self, result: Result) -> R:
+        value: R = self._client.queue.deserialize_result(result)
+        return value
+
+
+class LiveHandles(list[LiveHandle[R]]):
+    """Handles that show as a table of their tasks."""
+
+    def __repr__(self) -> str:
+        return tasks_text(self._look())
+
+    def _repr_html_(self) -> str:
+        return tasks_html(self._look())
+
+    def _look(self) -> list[tuple[str, TaskInfo | None]]:
+        if not self:
+            return []
+        client, ids = self[0]._client, tuple(str(handle) for handle in self)
+        query = TaskQuery(ids=ids[:20], limit=20)
+        found = {info.id: info for info in client.call_within(_PATIENCE, client.queue.list_tasks, query) or ()}
+        return [(str(handle), found.get(str(handle), handle._seen)) for handle in self]

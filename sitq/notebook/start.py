@@ -1,0 +1,39 @@
+"""`start_worker`, and the workers that it has started: one for each store of this process."""
+
+import os
+import threading
+from os import PathLike
+
+from sitq.notebook.worker import BackgroundWorker
+
+_MEMORY = ":memory:"
+
+_workers: dict[str, BackgroundWorker] = {}
+_lock = threading.Lock()
+
+
+def start_worker(path: str | PathLike[str] = "jobs.db", *, concurrency: int = 4) -> BackgroundWorker:
+    """Start a worker on a file, beside the kernel, and give it back. A cell may call this again and again.
+
+    Calling it again with the same file gives the same worker; with another concurrency the worker begins anew and
+    says so. It works inside a running loop, and also in a script or an IPython terminal.
+
+    Args:
+        path: the store's file, which is made if it is missing.
+        concurrency: how many tasks run at once.
+
+    Raises:
+        ValidationError: `concurrency` is less than 1.
+        ConnectionError: the file cannot be opened.
+    """
+    place = _place(path)
+    with _lock:
+        worker = _workers.get(place) or BackgroundWorker(place)
+        worker.start(concurrency=concurrency)
+        return _workers.setdefault(place, worker)
+
+
+def _place(path: str | PathLike[str]) -> str:
+    """Name a store the same, however its path is written and wherever the kernel goes later."""
+    text = os.fspath(path)
+    return text if text == _MEMORY else os.path.realpath(os.path.expanduser(text))

@@ -1,0 +1,237 @@
+"""The worker that a notebook starts: takes calls from cells, and runs them beside the kernel."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
+from typing import Any, Self, TypeVar, overload
+
+from sitq._process import ProcessIdentity
+from sitq.core import Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
+from sitq.exceptions import TaskQueueError, WorkerError
+from sitq.notebook.client import Client, refuse_in_task
+from sitq.notebook.display import say, worker_html, worker_text
+from sitq.notebook.handle import LiveHandle, LiveHandles
+from sitq.notebook.serving import WorkerThread
+from sitq.validation import not_negative
+
+R = TypeVar("R")
+
+_GRACE = 1.5  # seconds
+_PATIENCE = 0.04  # seconds that a repr waits for the store
+_GOODBYE = 0.3  # seconds to give back what a blocked loop holds
+
+
+class BackgroundWorker:
+    """Runs tasks of one store on threads of this process, and gives handles to cells; `start_worker` makes it.
+
+    Two threads with loops of their own do the work, `sitq-client` and `sitq-worker`: nothing runs on the kernel's
+    loop, and no thread holds up an exit.
+
+    Args:
+        path: the store's file, absolute.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._client = Client(path, lambda: self.running)
+        self._thread: WorkerThread | None = None
+
+    @property
+    def running(self) -> bool:
+        """It is serving its store."""
+        return self._thread is not None and self._thread.alive
+
+    def start(self, *, concurrency: int) -> None:
+        """Begin to serve. If it serves with another concurrency, it begins anew and says so.
+
+        Args:
+            concurrency: how many tasks run at once.
+
+        Raises:
+            ValidationError: `concurrency` is less than 1.
+            BackendError: the store cannot be opened.
+        """
+        if self._thread is not None and self._thread.alive and self._thread.concurrency == concurrency:
+            return
+        thread = WorkerThread(self.path, concurrency, self._say_goodbye)
+        self._retire(concurrency)
+        try:
+            dead = [worker for worker in self._client.call(self._client.queue.stats).workers if _died(worker)]
+            thread.start()
+        except BaseException:
+            self._client.close()
+            raise
+        self._thread = thread
+        for worker in dead:
+            say(f"recovered {worker.running} tasks of process {worker.pid} (died)")
+
+    def stop(self, grace: float = _GRACE) -> None:
+        """Claim no more, give running tasks time to end, give the rest back, and close. Stopping twice is harmless.
+
+        Handles still tell what has ended; `start_worker` with the same path starts this worker again.
+
+        Args:
+            grace: seconds for running tasks.
+
+        Raises:
+            RuntimeError: called inside a task, which would wait for its own end.
+        """
+        refuse_in_task("stop")
+        self._stop_thread(not_negative("grace", grace))
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    @overload
+    def submit(
+        self,
+        func: Callable[..., Coroutine[Any, Any, R]],
+        /,
+        *args: Any,
+        name: str | None = None,
+        eta: datetime | None = None,
+        **kwargs: Any,
+    ) -> LiveHandle[R]: ...
+    @overload
+    def submit(
+        self,
+        func: Callable[..., R],
+        /,
+        *args: Any,
+        name: str | None = None,
+        eta: datetime | None = None,
+        **kwargs: Any,
+    ) -> LiveHandle[R]: ...
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        /,
+        *args: Any,
+        name: str | None = None,
+        eta: datetime | None = None,
+        **kwargs: Any,
+    ) -> LiveHandle[Any]:
+        """Store a call, which runs as soon as there is room.
+
+        The function and its arguments are copied as they are now: what a cell changes later does not reach the task.
+
+        Args:
+            func: any callable, also a lambda or a function of a cell.
+            name: what to find the task by, as in `w["train"]`; the function's name unless given.
+            eta: earliest start, a timezone-aware datetime; all other keywords go to `func`.
+
+        Raises:
+            ValidationError: `func` is not callable, or another argument cannot be right.
+            SerializationError: the call cannot become bytes; the message names the object that is in the way.
+            ResourceExhaustionError: the payload is too large or the disk is full.
+            WorkerError: the worker is stopped.
+        """
+        self._check_running()
+        bound = self._client.queue.options(name=name)
+        return LiveHandle(self._client.call(bound.enqueue, func, *args, eta=eta, **kwargs), self._client)
+
+    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any], name: str | None = None) -> LiveHandles[Any]:
+        """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
+        self._check_running()
+        bound = self._client.queue.options(name=name)
+        return LiveHandles(LiveHandle(task, self._client) for task in self._client.call(bound.map, func, *iterables))
+
+    def tasks(self, *, status: TaskStatus | str | None = None, limit: int = 20) -> LiveHandles[Any]:
+        """List the tasks of the store, newest first, whoever stored them.
+
+        Args:
+            status: only those.
+        """
+        statuses = () if status is None else (TaskStatus(status),)
+        return self._find(TaskQuery(statuses=statuses, limit=limit))
+
+    def get(self, task_id: str) -> LiveHandle[Any]:
+        """Take a task up again, for example after a restart of the kernel.
+
+        Raises:
+            TaskQueueError: there is no such task.
+        """
+        for handle in self._find(TaskQuery(ids=(str(task_id),), limit=1)):
+            return handle
+        raise TaskQueueError(f"there is no task {task_id!s} in {self.path}; tasks() lists the newest")
+
+    def __getitem__(self, name: str) -> LiveHandle[Any]:
+        """Take the newest task of that name up; `*` stands for any text."""
+        for handle in self._find(TaskQuery(name=name, limit=1)):
+            return handle
+        raise KeyError(f"there is no task named {name!r} in {self.path}; tasks() lists the newest")
+
+    async def drain(self) -> None:
+        """Wait until no task of the store is pending or running, the scheduled ones included.
+
+        Raises:
+            WorkerError: the worker is stopped.
+        """
+        await self._client.follow(self._client.idle)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Do as `drain` does, and block.
+
+        Args:
+            timeout: seconds; None means as long as it takes.
+
+        Raises:
+            TimeoutError: the time is up; the tasks go on.
+            WorkerError: the worker is stopped.
+            RuntimeError: called inside a task, which would wait for its own end.
+        """
+        refuse_in_task("join")
+        self._client.call(self._client.idle, timeout)
+
+    def __repr__(self) -> str:
+        return worker_text(self.path, self._state(), self._look())
+
+    def _repr_html_(self) -> str:
+        return worker_html(self.path, self._state(), self._look())
+
+    def _state(self) -> str:
+        if self._thread is None:
+            return "stopped"
+        if self._thread.error is not None:
+            return f"ended by {type(self._thread.error).__name__}: {self._thread.error}"
+        return f"running, concurrency {self._thread.concurrency}"
+
+    def _look(self) -> Stats | None:
+        return self._client.call_within(_PATIENCE, self._client.queue.stats)
+
+    def _find(self, query: TaskQuery) -> LiveHandles[Any]:
+        found: list[TaskInfo] = self._client.call(self._client.queue.list_tasks, query)
+        return LiveHandles(LiveHandle(info.id, self._client, info) for info in found)
+
+    def _check_running(self) -> None:
+        if not self.running:
+            raise WorkerError(f"the worker on {self.path} is stopped; start_worker({self.path!r}) starts it again")
+
+    def _retire(self, concurrency: int) -> None:
+        """Stop the thread that served so far, if there is one."""
+        if self._thread is None:
+            return
+        if self._thread.alive:
+            say(
+                f"the worker on {self.path} restarts with concurrency {concurrency}, until now {self._thread.concurrency}"
+            )
+            self._stop_thread(_GRACE)
+        else:
+            self.stop()
+
+    def _stop_thread(self, grace: float) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop(grace)
+
+    def _say_goodbye(self, worker: WorkerInfo) -> None:
+        self._client.call_within(_GOODBYE, self._client.queue.backend.heartbeat, worker, {}, lease=0.0)
+
+
+def _died(worker: WorkerInfo) -> bool:
+    """Tell whether a worker's process has ended and left tasks behind."""
+    return worker.running > 0 and ProcessIdentity(worker.host, worker.pid, worker.process).is_surely_dead()
