@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,14 +30,22 @@ class ProcessIdentity:
             return True
         if namespace != _pid_namespace():
             return False
-        return _start_time(self.pid) != start
+        try:
+            return _start_time(self.pid) != start
+        except FileNotFoundError:
+            return not _exists(self.pid)
+        except OSError:
+            return False  # it may live: only the look at it failed
 
 
 def this_process() -> ProcessIdentity:
     """Identify the running process."""
     pid = os.getpid()
-    start = _start_time(pid)
-    return ProcessIdentity(_host(), pid, f"{_boot_id()}/{_pid_namespace()}/{start}" if start else "")
+    try:
+        token = f"{_boot_id()}/{_pid_namespace()}/{_start_time(pid)}"
+    except OSError:
+        token = ""  # no /proc: its leases alone tell when it is dead
+    return ProcessIdentity(_host(), pid, token)
 
 
 @cache
@@ -48,31 +55,33 @@ def _host() -> str:
 
 @cache
 def _boot_id() -> str:
-    return _read("/proc/sys/kernel/random/boot_id").strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 @cache
 def _pid_namespace() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid").strip("pid:[]")
-    except OSError:
-        return ""
+    return os.readlink("/proc/self/ns/pid").strip("pid:[]")
 
 
-def _start_time(pid: int) -> str | None:
-    """The moment a process started, in clock ticks since boot (proc(5), field 22); None when there is none or no /proc.
+def _start_time(pid: int) -> str:
+    """The moment a process started, in clock ticks since boot: field 22 of proc(5); "" for one that is a zombie.
 
-    A zombie counts as ended: it will never renew a lease.
+    A zombie will never renew a lease.
+
+    Raises:
+        FileNotFoundError: there is no such process, or it is hidden from this user.
     """
-    if sys.platform != "linux":
-        return None
     # The second field is the program's name in parentheses and may hold anything, so count from its end.
-    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 and fields[0] not in "ZX" else None
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else fields[19]
 
 
-def _read(path: str) -> str:
+def _exists(pid: int) -> bool:
+    """Ask the kernel for a process whose entry in /proc is missing: with `hidepid` it may only be hidden."""
     try:
-        return Path(path).read_text()
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
     except OSError:
-        return ""
+        return True
+    return True

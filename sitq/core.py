@@ -181,7 +181,7 @@ class TaskInfo:
         due_at: when the task may be claimed next, or could have been.
         cancel_requested: somebody asked a running task to stop.
         stalled: it is running, but its worker's lease is over.
-        waits_for: what a pending task needs before it can be claimed ("Python 3.12"); None when nothing.
+        waits_for: what a pending task needs before it can be claimed ("a worker on Python 3.12"); None when nothing.
     """
 
     id: str

@@ -1,7 +1,8 @@
-"""How far ahead a worker claims, and how long it waits after trouble with its store."""
+"""How far ahead a worker claims, how often it asks its store, and how long it waits after trouble with it."""
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from sitq.exceptions import BackendError, ResourceExhaustionError
 
@@ -29,6 +30,40 @@ class Pace:
         mean = duration if self._mean is None else self._mean * 0.9 + duration * 0.1
         self._mean = mean
         self.ahead = min(_AHEAD_TASKS, int(_AHEAD_SECONDS * self._max_concurrency / max(mean, 1e-6)))
+
+
+# Small trips in a row before the worker lets more gather, and how many of them a second it makes in the long run.
+_BURST = 8
+_TRIPS_PER_SECOND = 500
+_SMALL = 16  # tasks moved by a trip that counts as small
+
+
+class TripBudget:
+    """Lets a lone task through at once, and makes a steady stream of them travel together.
+
+    Each trip takes the store's write lock, which the producers need too: without this, a worker that answered every
+    task of a stream halved the rate of the process that enqueued them.
+
+    Args:
+        clock: tells seconds; the loop's own.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._left = float(_BURST)
+        self._counted_at = clock()
+
+    def note(self, moved: int) -> None:
+        """Take a trip that moved so many tasks off the budget, if it was small."""
+        now = self._clock()
+        self._left = min(_BURST, self._left + (now - self._counted_at) * _TRIPS_PER_SECOND)
+        self._counted_at = now
+        if 0 < moved < _SMALL:
+            self._left -= 1
+
+    def pause(self) -> float:
+        """Seconds to wait before the next trip; 0 while the budget lasts."""
+        return max(0.0, (1 - self._left) / _TRIPS_PER_SECOND)
 
 
 class Backoff:

@@ -18,7 +18,7 @@ from sitq.backends.base import Backend
 from sitq.core import Cause, Claim, Outcome, WorkerInfo
 from sitq.exceptions import BackendError, ResourceExhaustionError, WorkerError
 from sitq.heartbeat import Heartbeat
-from sitq.pacing import Backoff, Pace
+from sitq.pacing import Backoff, Pace, TripBudget
 from sitq.runner import Attempt, Runner, lost, stopped
 from sitq.serialization import Serializer, call_serializer
 from sitq.validation import at_least_one, not_negative, positive, queue_names
@@ -179,12 +179,15 @@ class Worker:
             logger.info("worker %s stopped", self.info.id)
 
     async def _work(self, runner: Runner) -> None:
-        backoff = Backoff()
+        backoff, budget = Backoff(), TripBudget(asyncio.get_running_loop().time)
         while not self._stopping or self._running or self._outcomes:
             if self._stopping:
                 self._give_back_rest()
+            if pause := budget.pause():
+                await asyncio.sleep(pause)
             assert self._wake is not None
             self._wake.clear()
+            flushed = len(self._outcomes)
             try:
                 claims = await self._exchange(limit=0 if self._stopping else self._room())
             except (BackendError, ResourceExhaustionError) as exc:
@@ -194,6 +197,7 @@ class Worker:
                 await backoff.sleep()
                 continue
             backoff.reset()
+            budget.note(flushed + len(claims))
             self._begin(claims, runner)
             if not claims and not self._outcomes:
                 if self._burst and not self._running:

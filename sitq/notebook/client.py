@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+GLANCE = 0.04  # seconds that a repr may wait for the store
 _TICK = 0.2  # seconds
 _BREATH = 0.05  # seconds between two looks at a busy store
 
@@ -29,7 +30,7 @@ class Client:
     """A queue on the portal thread `sitq-client`. It opens on first use, also after it was closed.
 
     Args:
-        path: the store's file, absolute.
+        path: the store's absolute path, or its URL.
         served: tells whether this process works on the store.
     """
 
@@ -146,13 +147,16 @@ class Client:
 
 
 def refuse_in_task(verb: str) -> None:
-    """Refuse what blocks until other tasks end, inside a task: they may need the place that it holds.
+    """Refuse what blocks until tasks end, inside a task: they may need the place that it holds.
 
     Raises:
         RuntimeError: called inside a task.
     """
     if current_task() is not None:
-        raise RuntimeError(f"{verb}() inside a task would deadlock; await the handle in a coroutine function instead")
+        raise RuntimeError(
+            f"{verb}() inside a task would deadlock, since it waits for tasks and keeps the place of one; "
+            "call it from a cell, or await the handle in a coroutine function"
+        )
 
 
 def _unfinished(stats: Stats) -> int:

@@ -1,10 +1,12 @@
 """What a person at a notebook reads: snapshots as text and as HTML, and lines that say what happened."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 
 from sitq.core import Stats, TaskInfo, TaskStatus
+
+Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
 
 # Readable on light and on dark pages.
 _COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#d6862f"}
@@ -17,32 +19,33 @@ def say(line: str) -> None:
     print(f"sitq: {line}")  # noqa: T201  # the one place of the library that speaks, and only in a notebook
 
 
-def task_text(task_id: str, info: TaskInfo | None) -> str:
-    """Describe a task on one line; None for one that was not seen."""
+def task_text(task_id: str, info: TaskInfo | None, now: datetime) -> str:
+    """Describe a task on one line."""
     if info is None:
         return f"<task {task_id}>"
     error = f", {info.error}" if info.error else ""
-    return f"<task {task_id} {info.name}: {_state(info)}{error}>"
+    return f"<task {task_id} {info.name}: {_state(info, now)}{error}>"
 
 
-def task_html(task_id: str, info: TaskInfo | None) -> str:
+def task_html(task_id: str, info: TaskInfo | None, now: datetime) -> str:
     """Show a task as a line, and its error below."""
     if info is None:
         return f"task <code>{escape(task_id)}</code>"
     error = f'<br><code style="color:{_COLORS["failed"]}">{escape(info.error)}</code>' if info.error else ""
-    return f"{_dot(info)} <b>{escape(info.name)}</b> {_state(info)} <code>{escape(task_id)}</code>{_moment()}{error}"
+    what = f"{_dot(info, now)} <b>{escape(info.name)}</b> {_state(info, now)} <code>{escape(task_id)}</code>"
+    return what + _at(now) + error
 
 
-def tasks_text(tasks: Sequence[tuple[str, TaskInfo | None]]) -> str:
+def tasks_text(tasks: Sequence[Row], now: datetime) -> str:
     """List tasks, one to a line, the first twenty of them."""
-    return "\n".join([task_text(*task) for task in tasks[:_SHOWN]] + _rest(tasks)) or "no tasks"
+    return "\n".join([task_text(*task, now) for task in tasks[:_SHOWN]] + _rest(tasks)) or "no tasks"
 
 
-def tasks_html(tasks: Sequence[tuple[str, TaskInfo | None]]) -> str:
+def tasks_html(tasks: Sequence[Row], now: datetime) -> str:
     """Show tasks as a table, the first twenty of them."""
     head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("", "name", "state", "id", "error"))
-    rows = "".join(_row(*task) for task in tasks[:_SHOWN])
-    return f"<table><tr>{head}</tr>{rows}</table>{''.join(_rest(tasks))}{_moment()}"
+    rows = "".join(_row(*task, now) for task in tasks[:_SHOWN])
+    return f"<table><tr>{head}</tr>{rows}</table>{''.join(_rest(tasks))}{_at(now)}"
 
 
 def worker_text(path: str, state: str, stats: Stats | None) -> str:
@@ -50,15 +53,16 @@ def worker_text(path: str, state: str, stats: Stats | None) -> str:
     return f"<BackgroundWorker on {path}: {state}{_counts(stats)}>"
 
 
-def worker_html(path: str, state: str, stats: Stats | None) -> str:
+def worker_html(path: str, state: str, stats: Stats | None, now: datetime) -> str:
     """Show a worker and what lies in its store as a line."""
-    return f"<b>BackgroundWorker</b> on <code>{escape(path)}</code>: {escape(state)}{_counts(stats)}{_moment()}"
+    return f"<b>BackgroundWorker</b> on <code>{escape(path)}</code>: {escape(state)}{_counts(stats)}{_at(now)}"
 
 
-def _row(task_id: str, info: TaskInfo | None) -> str:
-    cells: Iterable[str] = ("", "", "", f"<code>{escape(task_id)}</code>", "")
+def _row(task_id: str, info: TaskInfo | None, now: datetime) -> str:
+    key = f"<code>{escape(task_id)}</code>"
+    cells = ["", "", "", key, ""]
     if info is not None:
-        cells = (_dot(info), escape(info.name), _state(info), f"<code>{task_id}</code>", escape(info.error or ""))
+        cells = [_dot(info, now), escape(info.name), _state(info, now), key, escape(info.error or "")]
     return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
 
 
@@ -72,33 +76,28 @@ def _counts(stats: Stats | None) -> str:
     return "".join(f", {n} {status}" for status in TaskStatus if (n := stats.count(status)))
 
 
-def _dot(info: TaskInfo) -> str:
-    return f'<span style="color:{_COLORS.get(_phase(info), _QUIET)}">●</span>'
+def _dot(info: TaskInfo, now: datetime) -> str:
+    return f'<span style="color:{_COLORS.get(info.phase(now), _QUIET)}">●</span>'
 
 
-def _moment() -> str:
-    return f' <small style="color:{_QUIET}">at {datetime.now():%H:%M:%S}</small>'
+def _at(now: datetime) -> str:
+    return f' <small style="color:{_QUIET}">at {now.astimezone():%H:%M:%S}</small>'
 
 
-def _phase(info: TaskInfo) -> str:
-    return info.phase(datetime.now(UTC))
-
-
-def _state(info: TaskInfo) -> str:
+def _state(info: TaskInfo, now: datetime) -> str:
     """Say the phase, and for how long it has lasted, or how long the run was."""
-    now = datetime.now(UTC)
     phase = info.phase(now)
     if phase in ("scheduled", "retrying") and info.due_at > now:
-        return f"{phase} in {seconds_text((info.due_at - now).total_seconds())}"
+        return f"{phase} in {_duration((info.due_at - now).total_seconds())}"
     if info.cancel_requested and info.status is TaskStatus.RUNNING:
-        phase = "running, to be cancelled"
+        phase = "to be cancelled, running"
     begun = info.started_at if info.started_at is not None else info.enqueued_at
-    return f"{phase} {seconds_text(((info.finished_at or now) - begun).total_seconds())}"
+    return f"{phase} {_duration(((info.finished_at or now) - begun).total_seconds())}"
 
 
-def seconds_text(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     """Write a duration in at most two units: "0.3 s", "2 min 5 s", "3 h 0 min"."""
-    seconds = max(0.0, seconds)
+    seconds = max(0.0, seconds)  # clocks of two machines may differ
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)

@@ -1,15 +1,14 @@
 """A task's id that can be asked and awaited from a cell."""
 
 from collections.abc import Generator
+from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
 from sitq.core import Result, TaskInfo, TaskQuery, TaskStatus
-from sitq.notebook.client import Client, refuse_in_task
-from sitq.notebook.display import say, task_html, task_text, tasks_html, tasks_text
+from sitq.notebook.client import GLANCE, Client, refuse_in_task
+from sitq.notebook.display import Row, say, task_html, task_text, tasks_html, tasks_text
 
 R = TypeVar("R")
-
-_PATIENCE = 0.04  # seconds that a repr waits for the store
 
 
 class LiveHandle(str, Generic[R]):
@@ -73,13 +72,13 @@ class LiveHandle(str, Generic[R]):
         return bool(self._client.call(self._client.queue.requeue, str(self)))
 
     def __repr__(self) -> str:
-        return task_text(str(self), self._look())
+        return task_text(str(self), self._look(), datetime.now(UTC))
 
     def _repr_html_(self) -> str:
-        return task_html(str(self), self._look())
+        return task_html(str(self), self._look(), datetime.now(UTC))
 
     def _look(self) -> TaskInfo | None:
-        self._seen = self._client.call_within(_PATIENCE, self._client.queue.get_task, str(self)) or self._seen
+        self._seen = self._client.call_within(GLANCE, self._client.queue.get_task, str(self)) or self._seen
         return self._seen
 
     async def _value(self) -> R:
@@ -94,15 +93,15 @@ class LiveHandles(list[LiveHandle[R]]):
     """Handles that show as a table of their tasks."""
 
     def __repr__(self) -> str:
-        return tasks_text(self._look())
+        return tasks_text(self._look(), datetime.now(UTC))
 
     def _repr_html_(self) -> str:
-        return tasks_html(self._look())
+        return tasks_html(self._look(), datetime.now(UTC))
 
-    def _look(self) -> list[tuple[str, TaskInfo | None]]:
+    def _look(self) -> list[Row]:
         if not self:
             return []
         client, ids = self[0]._client, tuple(str(handle) for handle in self)
         query = TaskQuery(ids=ids[:20], limit=20)
-        found = {info.id: info for info in client.call_within(_PATIENCE, client.queue.list_tasks, query) or ()}
+        found = {info.id: info for info in client.call_within(GLANCE, client.queue.list_tasks, query) or ()}
         return [(str(handle), found.get(str(handle), handle._seen)) for handle in self]

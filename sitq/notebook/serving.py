@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sitq._portal import Portal
 from sitq.backends import backend_from_url
 from sitq.core import WorkerInfo
+from sitq.exceptions import SitqError
 from sitq.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class WorkerThread:
     """A worker on the portal thread `sitq-worker`, with a backend of its own, as each loop needs one.
 
     Args:
-        path: the store's file, absolute.
+        path: the store's absolute path, or its URL.
         concurrency: how many tasks run at once.
         goodbye: gives back on another loop what a worker holds, when its own is blocked.
 
@@ -98,6 +99,8 @@ class WorkerThread:
         try:
             await asyncio.wait({self._serving})
             await self._worker.backend.close()
+        except SitqError as exc:
+            logger.warning("worker %s: %s", self._worker.info.id, exc)
         finally:
             self._portal.stop()
 

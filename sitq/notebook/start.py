@@ -19,7 +19,7 @@ def start_worker(path: str | PathLike[str] = "jobs.db", *, concurrency: int = 4)
     says so. It works inside a running loop, and also in a script or an IPython terminal.
 
     Args:
-        path: the store's file, which is made if it is missing.
+        path: the store's file, which is made if it is missing, or its URL.
         concurrency: how many tasks run at once.
 
     Raises:
@@ -36,4 +36,4 @@ def start_worker(path: str | PathLike[str] = "jobs.db", *, concurrency: int = 4)
 def _place(path: str | PathLike[str]) -> str:
     """Name a store the same, however its path is written and wherever the kernel goes later."""
     text = os.fspath(path)
-    return text if text == _MEMORY else os.path.realpath(os.path.expanduser(text))
+    return text if text == _MEMORY or "://" in text else os.path.realpath(os.path.expanduser(text))

@@ -1,22 +1,21 @@
 """The worker that a notebook starts: takes calls from cells, and runs them beside the kernel."""
 
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
 
 from sitq._process import ProcessIdentity
 from sitq.core import Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
-from sitq.exceptions import TaskQueueError, WorkerError
-from sitq.notebook.client import Client, refuse_in_task
+from sitq.exceptions import TaskQueueError, ValidationError, WorkerError
+from sitq.notebook.client import GLANCE, Client, refuse_in_task
 from sitq.notebook.display import say, worker_html, worker_text
 from sitq.notebook.handle import LiveHandle, LiveHandles
 from sitq.notebook.serving import WorkerThread
-from sitq.validation import not_negative
+from sitq.validation import at_least_one, not_negative, text
 
 R = TypeVar("R")
 
 _GRACE = 1.5  # seconds
-_PATIENCE = 0.04  # seconds that a repr waits for the store
 _GOODBYE = 0.3  # seconds to give back what a blocked loop holds
 
 
@@ -27,7 +26,7 @@ class BackgroundWorker:
     loop, and no thread holds up an exit.
 
     Args:
-        path: the store's file, absolute.
+        path: the store's absolute path, or its URL.
     """
 
     def __init__(self, path: str) -> None:
@@ -38,7 +37,8 @@ class BackgroundWorker:
     @property
     def running(self) -> bool:
         """It is serving its store."""
-        return self._thread is not None and self._thread.alive
+        thread = self._thread
+        return thread is not None and thread.alive
 
     def start(self, *, concurrency: int) -> None:
         """Begin to serve. If it serves with another concurrency, it begins anew and says so.
@@ -50,7 +50,7 @@ class BackgroundWorker:
             ValidationError: `concurrency` is less than 1.
             BackendError: the store cannot be opened.
         """
-        if self._thread is not None and self._thread.alive and self._thread.concurrency == concurrency:
+        if self._thread is not None and self.running and self._thread.concurrency == concurrency:
             return
         thread = WorkerThread(self.path, concurrency, self._say_goodbye)
         self._retire(concurrency)
@@ -62,7 +62,8 @@ class BackgroundWorker:
             raise
         self._thread = thread
         for worker in dead:
-            say(f"recovered {worker.running} tasks of process {worker.pid} (died)")
+            tasks = "task" if worker.running == 1 else "tasks"
+            say(f"recovered {worker.running} {tasks} of process {worker.pid} (died)")
 
     def stop(self, grace: float = _GRACE) -> None:
         """Claim no more, give running tasks time to end, give the rest back, and close. Stopping twice is harmless.
@@ -140,14 +141,17 @@ class BackgroundWorker:
         bound = self._client.queue.options(name=name)
         return LiveHandles(LiveHandle(task, self._client) for task in self._client.call(bound.map, func, *iterables))
 
-    def tasks(self, *, status: TaskStatus | str | None = None, limit: int = 20) -> LiveHandles[Any]:
+    def tasks(self, *, status: str | None = None, limit: int = 20) -> LiveHandles[Any]:
         """List the tasks of the store, newest first, whoever stored them.
 
         Args:
             status: only those.
+
+        Raises:
+            ValidationError: there is no such status, or `limit` is less than 1.
         """
-        statuses = () if status is None else (TaskStatus(status),)
-        return self._find(TaskQuery(statuses=statuses, limit=limit))
+        statuses = () if status is None else (_status(status),)
+        return self._find(TaskQuery(statuses=statuses, limit=at_least_one("limit", limit)))
 
     def get(self, task_id: str) -> LiveHandle[Any]:
         """Take a task up again, for example after a restart of the kernel.
@@ -161,7 +165,7 @@ class BackgroundWorker:
 
     def __getitem__(self, name: str) -> LiveHandle[Any]:
         """Take the newest task of that name up; `*` stands for any text."""
-        for handle in self._find(TaskQuery(name=name, limit=1)):
+        for handle in self._find(TaskQuery(name=text("name", name), limit=1)):
             return handle
         raise KeyError(f"there is no task named {name!r} in {self.path}; tasks() lists the newest")
 
@@ -185,23 +189,22 @@ class BackgroundWorker:
             RuntimeError: called inside a task, which would wait for its own end.
         """
         refuse_in_task("join")
-        self._client.call(self._client.idle, timeout)
+        self._client.call(self._client.idle, None if timeout is None else not_negative("timeout", timeout))
 
     def __repr__(self) -> str:
         return worker_text(self.path, self._state(), self._look())
 
     def _repr_html_(self) -> str:
-        return worker_html(self.path, self._state(), self._look())
+        return worker_html(self.path, self._state(), self._look(), datetime.now(UTC))
 
     def _state(self) -> str:
-        if self._thread is None:
-            return "stopped"
-        if self._thread.error is not None:
-            return f"ended by {type(self._thread.error).__name__}: {self._thread.error}"
-        return f"running, concurrency {self._thread.concurrency}"
+        thread = self._thread
+        if thread is not None and thread.error is not None:
+            return f"ended by {type(thread.error).__name__}: {thread.error}"
+        return f"running, concurrency {thread.concurrency}" if thread is not None and thread.alive else "stopped"
 
     def _look(self) -> Stats | None:
-        return self._client.call_within(_PATIENCE, self._client.queue.stats)
+        return self._client.call_within(GLANCE, self._client.queue.stats)
 
     def _find(self, query: TaskQuery) -> LiveHandles[Any]:
         found: list[TaskInfo] = self._client.call(self._client.queue.list_tasks, query)
@@ -209,18 +212,20 @@ class BackgroundWorker:
 
     def _check_running(self) -> None:
         if not self.running:
-            raise WorkerError(f"the worker on {self.path} is stopped; start_worker({self.path!r}) starts it again")
+            raise WorkerError(
+                f"the worker on {self.path} is {self._state()}; start_worker({self.path!r}) starts it again"
+            )
 
     def _retire(self, concurrency: int) -> None:
         """Stop the thread that served so far, if there is one."""
         if self._thread is None:
             return
         if self._thread.alive:
-            say(
-                f"the worker on {self.path} restarts with concurrency {concurrency}, until now {self._thread.concurrency}"
-            )
+            refuse_in_task("start_worker")
+            say(f"worker on {self.path}: concurrency {concurrency} instead of {self._thread.concurrency}, starts anew")
             self._stop_thread(_GRACE)
         else:
+            say(f"worker on {self.path}: {self._state()}, starts anew")
             self.stop()
 
     def _stop_thread(self, grace: float) -> None:
@@ -230,6 +235,13 @@ class BackgroundWorker:
 
     def _say_goodbye(self, worker: WorkerInfo) -> None:
         self._client.call_within(_GOODBYE, self._client.queue.backend.heartbeat, worker, {}, lease=0.0)
+
+
+def _status(status: str) -> TaskStatus:
+    try:
+        return TaskStatus(status)
+    except ValueError as exc:
+        raise ValidationError(f"status must be one of {', '.join(TaskStatus)}, got {status!r}") from exc
 
 
 def _died(worker: WorkerInfo) -> bool:

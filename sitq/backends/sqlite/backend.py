@@ -9,7 +9,7 @@ from os import PathLike, fspath
 from typing import Any, TypeVar, cast
 
 from sitq.backends.base import Backend
-from sitq.backends.sqlite import reads, schema, tasks
+from sitq.backends.sqlite import reads, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.backends.sqlite.connection import Connection
 from sitq.backends.sqlite.files import store_file
@@ -172,7 +172,7 @@ class _OpenStore:
         file = store_file(path)
         file.prepare(create=create)
         writer = Connection(file, **options)
-        await writer.open(lambda raw: schema.prepare(raw, file.path, create=create))
+        await writer.open(create=create)
         return cls(writer, Bell(file), options)
 
     @property
@@ -181,8 +181,13 @@ class _OpenStore:
         return self._pid == os.getpid() and not self._loop.is_closed()
 
     def check_use(self) -> None:
-        """Refuse a second loop: replies of the database thread would go to the first."""
-        if self._loop is not asyncio.get_running_loop() and self._pid == os.getpid():
+        """Refuse a forked child, and a second loop: replies of the database thread would go to the first."""
+        if self._pid != os.getpid():
+            raise BackendError(
+                f"{self.path} was opened in process {self._pid} and cannot be used in its forked child "
+                f"{os.getpid()}; make a backend in the child"
+            )
+        if self._loop is not asyncio.get_running_loop():
             raise BackendError(
                 f"{self.path} is open on another event loop; make one SQLiteBackend for each loop, on the same path"
             )
@@ -213,7 +218,8 @@ class _OpenStore:
 
     async def read(self, function: Callable[[sqlite3.Connection, Any], T], argument: Any) -> T:
         self.check_use()
-        return await (await self._reader()).call(_read, function, argument)
+        reader = await self._reader()
+        return await reader.call(_read, reader, function, argument)
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
         """Wait for the bell, for a task to become due, or for another worker's process to die."""
@@ -233,6 +239,7 @@ class _OpenStore:
                 if self._reading is None:
                     reader = Connection(self._writing.file, query_only=True, **self._options)
                     await reader.open()
+                    reader.identity = self._writing.identity
                     self._reading = reader
         return self._reading
 
@@ -247,5 +254,8 @@ class _OpenStore:
         return (self._next_due - time.time_ns() // 1000) / 1_000_000
 
 
-def _read(raw: sqlite3.Connection, function: Callable[[sqlite3.Connection, Any], T], argument: Any) -> T:
+def _read(
+    raw: sqlite3.Connection, reader: Connection, function: Callable[[sqlite3.Connection, Any], T], argument: Any
+) -> T:
+    reader.check_identity()
     return function(raw, argument)

@@ -51,9 +51,13 @@ class ClaimVerbs:
         seq, python = worker
         self._owners.release_dead(transaction, seq)
         queues = _claimable(transaction, demand.queues, python)
+        if not queues:
+            return []
+        transaction.begin()
+        if transaction.execute(_ALIVE, (demand.worker_id,)).fetchone() != worker:
+            return []  # declared dead while it waited for the lock
         claims: list[_Row] = []
-        while queues and len(claims) < demand.limit:
-            transaction.begin()
+        while len(claims) < demand.limit:
             taken = transaction.execute(
                 _claim_statement(len(queues)), (seq, transaction.now, *queues, demand.limit - len(claims))
             ).fetchall()

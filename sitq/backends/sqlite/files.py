@@ -8,6 +8,7 @@ from pathlib import Path
 from sitq.exceptions import BackendError, ConnectionError
 
 MEMORY = ":memory:"
+_HEADER = 100  # bytes, https://www.sqlite.org/fileformat.html
 
 # Shared memory, which SQLite's WAL needs, does not work across hosts, and a sync client copies half-written files.
 # fmt: off
@@ -67,6 +68,7 @@ class StoreFile:
             ConnectionError: the path cannot be a file here, or the file is missing and `create` is False.
         """
         if self.in_memory or os.path.isfile(self.path):
+            self._refuse_fragment()
             return
         folder = os.path.dirname(self.path)
         if os.path.isdir(self.path):
@@ -83,6 +85,11 @@ class StoreFile:
             return  # another process was faster
         except OSError as exc:
             raise ConnectionError(f"{self.path} cannot be made: {exc.strerror}") from exc
+
+    def _refuse_fragment(self) -> None:
+        """Refuse a file shorter than a database's header: SQLite would take it for an empty one and overwrite it."""
+        if not self.in_memory and 0 < os.path.getsize(self.path) < _HEADER:
+            raise BackendError(f"{self.path} is not a SQLite database and was left as it is; name another file")
 
 
 def store_file(path: str) -> StoreFile:

@@ -26,7 +26,7 @@ class Owners:
 
     def __init__(self) -> None:
         self._looked_at = -_LOOK_INTERVAL
-        self._wall = time.time()
+        self._wall, self._wall_read_at = time.time(), time.monotonic()
         self._no_lease_ends_before = 0.0
         self._neighbours: tuple[ProcessIdentity, ...] = ()
         self._one_died = False
@@ -45,7 +45,8 @@ class Owners:
                 give_back(transaction, seq, Cause.LOST, f"TaskLostError: worker {worker_id} died while running it")
             else:
                 neighbours.append(identity)
-        self._neighbours, self._one_died = tuple(neighbours), False
+        # Only now, so that a transaction that was rolled back looks again.
+        self._looked_at, self._neighbours, self._one_died = monotonic, tuple(neighbours), False
 
     def notice_death(self) -> bool:
         """Tell whether the process of a known other worker has ended since the last look; touches no database."""
@@ -54,9 +55,9 @@ class Owners:
 
     def _notice_suspend(self, monotonic: float, longest_lease: float) -> None:
         wall = time.time()
-        if wall - self._wall > monotonic - self._looked_at + _JUMP and self._looked_at > 0:
+        if wall - self._wall > monotonic - self._wall_read_at + _JUMP:
             self._no_lease_ends_before = monotonic + longest_lease
-        self._looked_at, self._wall = monotonic, wall
+        self._wall, self._wall_read_at = wall, monotonic
 
     def _is_over(self, transaction: Transaction, seq: int, lease: int, expires_at: int, monotonic: float) -> bool:
         if expires_at > transaction.now + lease:
@@ -64,9 +65,14 @@ class Owners:
             transaction.begin()
             transaction.execute("update worker set expires_at = ? where seq = ?", (transaction.now + lease, seq))
             return False
-        return expires_at < transaction.now and monotonic >= self._no_lease_ends_before
+        if expires_at >= transaction.now or monotonic < self._no_lease_ends_before:
+            return False
+        transaction.begin()
+        # It may have renewed its lease while this transaction waited for the lock.
+        return transaction.execute(_STILL_OVER, (seq, transaction.now)).fetchone() is not None
 
 
+_STILL_OVER = "select 1 from worker where seq = ? and stopped_at is null and expires_at < ?"
 _HOLDS = "select seq, id, queue, cancel from task where state = 2 and worker = ?"
 _LOSE = """update task set state = 1, worker = null, started_at = null, crashes = crashes + ?,
   error = coalesce(?, error) where seq = ?"""

@@ -107,28 +107,36 @@ MIGRATIONS = (_VERSION_1,)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
-def prepare(raw: sqlite3.Connection, path: str, *, create: bool) -> None:
-    """Make or migrate the schema in one transaction.
+def needs_migration(raw: sqlite3.Connection, path: str, *, create: bool) -> bool:
+    """Refuse a file that is not a store, before anything is written to it; tell whether its schema must be brought up.
 
     Args:
-        create: without it, whatever is not exactly this version's schema is refused and left as it is.
+        create: accept an empty file and an older schema, which `migrate` then brings up.
 
     Raises:
-        BackendError: the file is not a store of sitq, or its schema is newer (or, without `create`, older or missing).
+        BackendError: the file belongs to another program, or its schema is newer (or, without `create`, older or
+            missing).
     """
-    if _version(raw, path) == SCHEMA_VERSION:
-        return
-    if not create:
+    raw.execute("begin")  # one look at all of the header: another process may be making it just now
+    try:
+        version = _version(raw, path)
+    finally:
+        raw.execute("rollback")
+    if version < SCHEMA_VERSION and not create:
         raise BackendError(
             f"{path} has no sitq schema of version {SCHEMA_VERSION}; a queue or a worker makes or migrates it"
         )
-    raw.execute("begin immediate")
-    try:
-        _migrate(raw, _version(raw, path))
-        raw.execute("commit")
-    finally:
-        if raw.in_transaction:
-            raw.execute("rollback")
+    return version < SCHEMA_VERSION
+
+
+def migrate(raw: sqlite3.Connection, path: str) -> None:
+    """Bring the schema up in one transaction, which the caller has begun and commits."""
+    for script in MIGRATIONS[_version(raw, path) :]:
+        for statement in script.split(";\n"):
+            raw.execute(statement)
+        raw.execute("insert or ignore into meta values ('created_at', ?)", (time.time_ns() // 1000,))
+    raw.execute(f"pragma application_id = {APPLICATION_ID}")
+    raw.execute(f"pragma user_version = {SCHEMA_VERSION}")
 
 
 def _version(raw: sqlite3.Connection, path: str) -> int:
@@ -141,15 +149,6 @@ def _version(raw: sqlite3.Connection, path: str) -> int:
                 f"{path} has schema version {version}, this sitq knows {SCHEMA_VERSION}; upgrade sitq-queue"
             )
         return version
-    if application or version or raw.execute("select 1 from sqlite_schema").fetchone():
+    if application or version or raw.execute("select 1 from sqlite_master").fetchone():
         raise BackendError(f"{path} is a SQLite database of another program; give sitq a file of its own")
     return 0
-
-
-def _migrate(raw: sqlite3.Connection, version: int) -> None:
-    for script in MIGRATIONS[version:]:
-        for statement in script.split(";\n"):
-            raw.execute(statement)
-    raw.execute(f"pragma application_id = {APPLICATION_ID}")
-    raw.execute(f"pragma user_version = {SCHEMA_VERSION}")
-    raw.execute("insert or ignore into meta values ('created_at', ?)", (time.time_ns() // 1000,))

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from sitq.backends.sqlite.connection import Connection, LockTakenError, is_store_trouble
+from sitq.backends.sqlite.connection import Connection, LockTakenError
+from sitq.backends.sqlite.errors import is_store_trouble
 
 # A verb gets the requests of several callers at once and gives an answer for each. An answer that is an exception is
 # raised at its caller, and only there.

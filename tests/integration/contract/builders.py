@@ -94,13 +94,21 @@ async def look_up(backend: Backend, task_id: str) -> TaskInfo:
 
 
 def success(claim: Claim, value: bytes | None = b"value") -> Outcome:
-    return Outcome(id=claim.id, attempt=claim.attempt, status=TaskStatus.SUCCESS, cause=Cause.SUCCESS, value=value)
+    return Outcome(
+        id=claim.id,
+        attempt=claim.attempt,
+        queue=claim.queue,
+        status=TaskStatus.SUCCESS,
+        cause=Cause.SUCCESS,
+        value=value,
+    )
 
 
 def failure(claim: Claim, cause: Cause = Cause.ERROR) -> Outcome:
     return Outcome(
         id=claim.id,
         attempt=claim.attempt,
+        queue=claim.queue,
         status=TaskStatus.FAILED,
         cause=cause,
         error="ValueError: no",
@@ -109,9 +117,11 @@ def failure(claim: Claim, cause: Cause = Cause.ERROR) -> Outcome:
 
 
 def cancellation(claim: Claim) -> Outcome:
-    return Outcome(id=claim.id, attempt=claim.attempt, status=TaskStatus.CANCELLED, cause=Cause.CANCELLED)
+    return Outcome(
+        id=claim.id, attempt=claim.attempt, queue=claim.queue, status=TaskStatus.CANCELLED, cause=Cause.CANCELLED
+    )
 
 
 def retry(claim: Claim, cause: Cause = Cause.ERROR, delay: float = 0.0) -> Outcome:
     """Put the task back after an attempt that ended for `cause`."""
-    return replace(failure(claim, cause), status=TaskStatus.PENDING, delay=delay)
+    return failure(claim, cause)._replace(status=TaskStatus.PENDING, delay=delay)

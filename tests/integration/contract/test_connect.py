@@ -41,3 +41,13 @@ async def test_twin_goes_on_when_the_other_closes(backend: Backend) -> None:
         await backend.close()
 
         assert list(await twin.results([task.id])) == [task.id]
+
+
+async def test_connected_tells_whether_the_store_is_open(backend: Backend) -> None:
+    twin = backend.twin()
+    told = [twin.connected]
+    await twin.connect()
+    told.append(twin.connected)
+    await twin.close()
+
+    assert [*told, twin.connected] == [False, True, False]

@@ -1,7 +1,6 @@
 """finish: an outcome is written once, under the fence of its attempt, or the task is put back."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -60,7 +59,7 @@ async def test_finish_keeps_the_value_as_it_came(backend: Backend, worker: Worke
 async def test_finish_keeps_error_and_traceback(backend: Backend, worker: WorkerInfo) -> None:
     claim = await run_one(backend, worker)
 
-    await backend.finish([replace(failure(claim), error="ValueError: größer als ∞", traceback="t" * 10_000)])
+    await backend.finish([failure(claim)._replace(error="ValueError: größer als ∞", traceback="t" * 10_000)])
 
     result = (await backend.results([claim.id]))[claim.id]
     assert (result.status, result.value) == (TaskStatus.FAILED, None)
@@ -88,7 +87,7 @@ async def test_finish_refuses_another_attempt(backend: Backend, worker: WorkerIn
     await backend.finish([retry(first)])
     (second,) = await claim_all(backend, worker)
 
-    accepted = await backend.finish([replace(success(second), attempt=attempt)])
+    accepted = await backend.finish([success(second)._replace(attempt=attempt)])
 
     assert accepted == set()
     assert (await look_up(backend, second.id)).status is TaskStatus.RUNNING
@@ -117,7 +116,7 @@ async def test_finish_refuses_a_second_outcome(
 async def test_finish_refuses_an_unknown_task(backend: Backend, worker: WorkerInfo) -> None:
     claim = await run_one(backend, worker)
 
-    assert await backend.finish([replace(success(claim), id="unknown")]) == set()
+    assert await backend.finish([success(claim)._replace(id="unknown")]) == set()
 
 
 async def test_finish_accepts_what_it_can_beside_what_it_refuses(backend: Backend, worker: WorkerInfo) -> None:

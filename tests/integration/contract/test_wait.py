@@ -186,12 +186,12 @@ async def test_wait_can_be_cancelled(backend: Backend, worker: WorkerInfo) -> No
 
 
 async def test_wait_does_not_hold_up_acting_verbs(backend: Backend) -> None:
-    waits = [asyncio.create_task(backend.wait(["nothing"], timeout=1.0)) for _ in range(20)]
+    waits = [asyncio.create_task(backend.wait(["nothing"], timeout=0.5)) for _ in range(20)]
     await asyncio.sleep(0.05)
 
     acting = asyncio.create_task(backend.enqueue([make_task()]))
 
-    await asyncio.wait([acting], timeout=0.5)
+    await asyncio.wait([acting], timeout=0.3)
     assert acting.done()
     await asyncio.gather(*waits)
 

@@ -1,0 +1,20 @@
+"""Uses one backend on three loops in turn and closes it on a fourth: reuse_on_next_loop.py PATH"""
+
+import asyncio
+import sys
+
+from sitq.backends.sqlite import SQLiteBackend
+from sitq.core import Task, TaskQuery, new_task_id
+
+backend = SQLiteBackend(sys.argv[1])
+
+
+async def use() -> None:
+    await backend.connect()
+    await backend.enqueue([Task(id=new_task_id(), name="greet", payload=b"")])
+    print(len(await backend.list_tasks(TaskQuery())))
+
+
+for _ in range(3):
+    asyncio.run(use())
+asyncio.run(backend.close())
