@@ -218,7 +218,7 @@ class TaskInfo:
             return self.status.value
         if self.waits_for is not None:
             return "blocked"
-        if self.attempt > 0:
+        if self.failures or self.crashes:
             return "retrying"
         return "scheduled" if self.due_at > now else "pending"
 

@@ -26,8 +26,8 @@ class Pace:
         self.ahead = 0
 
     def note(self, duration: float) -> None:
-        """Take the seconds of one attempt into the moving mean of about the last ten."""
-        mean = duration if self._mean is None else self._mean * 0.9 + duration * 0.1
+        """Take the seconds of one attempt into the estimate: up at once, down slowly, so that a slow one counts."""
+        mean = duration if self._mean is None else max(duration, self._mean * 0.9 + duration * 0.1)
         self._mean = mean
         self.ahead = min(_AHEAD_TASKS, int(_AHEAD_SECONDS * self._max_concurrency / max(mean, 1e-6)))
 

@@ -45,7 +45,7 @@ class TaskQueue:
     ) -> None:
         if default_result_timeout is not None:
             not_negative("default_result_timeout", default_result_timeout)
-        self.backend, _ = as_backend(backend)
+        self.backend = as_backend(backend)
         self._serializer = call_serializer(serializer)
         self._default_result_timeout = default_result_timeout
         self._inspector = Inspector(self.backend)

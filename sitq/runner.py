@@ -225,8 +225,8 @@ def timed_out(claim: Claim, begun: float, retry: Retry | None = None) -> Outcome
     )
 
 
-def stopped(claim: Claim, cause: Cause, begun: float) -> Outcome:
-    """Judge an attempt that was cancelled, or is given back for another worker to run."""
+def stopped(claim: Claim, cause: Cause, begun: float | None = None) -> Outcome:
+    """Judge an attempt that was cancelled, or is given back for another worker to run; `begun` None: it never began."""
     cancelled = cause is Cause.CANCELLED
     return Outcome(
         id=claim.id,
@@ -235,7 +235,7 @@ def stopped(claim: Claim, cause: Cause, begun: float) -> Outcome:
         status=TaskStatus.CANCELLED if cancelled else TaskStatus.PENDING,
         cause=cause,
         error="TaskCancelledError: it was cancelled while running" if cancelled else None,
-        duration=time.monotonic() - begun,
+        duration=0.0 if begun is None else time.monotonic() - begun,
     )
 
 

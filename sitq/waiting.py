@@ -39,7 +39,8 @@ class ResultWatcher:
             async with asyncio.timeout(timeout):
                 return await future
         except TimeoutError:
-            return None
+            result = (await self._backend.results((task_id,))).get(task_id)
+            return result if result is not None and result.status.is_final else None
         finally:
             self._forget(task_id, future)
 

@@ -27,8 +27,6 @@ def backend_from_url(url: str | PathLike[str] | None = None, *, create: bool = T
     return SQLiteBackend(rest.removeprefix("/") if separator else text, create=create)
 
 
-def as_backend(backend: Backend | str | PathLike[str] | None) -> tuple[Backend, bool]:
-    """Take what a door was given and return the backend, and whether the door made it and so must close it."""
-    if isinstance(backend, Backend):
-        return backend, False
-    return backend_from_url(backend), True
+def as_backend(backend: Backend | str | PathLike[str] | None) -> Backend:
+    """Take what a door was given, a backend or what names one."""
+    return backend if isinstance(backend, Backend) else backend_from_url(backend)

@@ -88,7 +88,8 @@ class Backend(ABC):
         """Write outcomes, and tell the ids that were accepted.
 
         - An outcome is refused, without an error, unless the task is running this very attempt.
-        - PENDING puts the task back, due after `delay`; the attempt stays in its history.
+        - PENDING puts the task back, due after `delay`; the attempt stays in its history, unless it is given back
+          without having begun (`duration` 0).
         """
 
     async def exchange(

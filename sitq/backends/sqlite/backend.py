@@ -12,7 +12,7 @@ from sitq.backends.base import Backend
 from sitq.backends.sqlite import reads, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.backends.sqlite.connection import Connection
-from sitq.backends.sqlite.files import store_file
+from sitq.backends.sqlite.files import full_path, store_file
 from sitq.backends.sqlite.owners import Owners, heartbeat
 from sitq.backends.sqlite.watch import Bell
 from sitq.backends.sqlite.writer import Writer
@@ -56,7 +56,8 @@ class SQLiteBackend(Backend):
             raise ValidationError('path must name a file, got ""')
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise ConfigurationError(f"SQLite 3.36 or newer is needed, this Python has {sqlite3.sqlite_version}")
-        self.path = fspath(path)
+        # At once, so that a twin that opens after a change of folder opens the same file.
+        self.path = full_path(fspath(path))
         self._options: dict[str, Any] = {"durability": durability, "lock_timeout": lock_timeout}
         self._create = create
         self._open: _OpenStore | None = None

@@ -267,7 +267,8 @@ def _put_back(transaction: Transaction, outcome: Outcome) -> bool:
         return False
     seq, queue, cancelled = row
     now = transaction.now
-    remember(transaction, seq, now, outcome.cause, outcome.error, outcome.traceback)
+    if outcome.cause is not Cause.RELEASED or outcome.duration > 0:  # one that never began is no part of the history
+        remember(transaction, seq, now, outcome.cause, outcome.error, outcome.traceback)
     if cancelled:
         stop_between_attempts(transaction, seq, outcome.id, queue)
         return True

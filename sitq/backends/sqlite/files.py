@@ -92,11 +92,15 @@ class StoreFile:
             raise BackendError(f"{self.path} is not a SQLite database and was left as it is; name another file")
 
 
-def store_file(path: str) -> StoreFile:
-    """Resolve a path as the user wrote it, and warn if it lies in a shared folder."""
-    if path == MEMORY:
+def full_path(path: str) -> str:
+    """Resolve a path as the user wrote it."""
+    return path if path == MEMORY else os.path.abspath(os.path.expanduser(path))
+
+
+def store_file(full: str) -> StoreFile:
+    """Make the file of a full path, and warn if it lies in a shared folder."""
+    if full == MEMORY:
         return StoreFile(MEMORY)
-    full = os.path.abspath(os.path.expanduser(path))
     reason = _shared_folder(full)
     if reason:
         warnings.warn(

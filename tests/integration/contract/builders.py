@@ -113,6 +113,7 @@ def failure(claim: Claim, cause: Cause = Cause.ERROR) -> Outcome:
         cause=cause,
         error="ValueError: no",
         traceback="Traceback: line 1\nValueError: no\n",
+        duration=0.001,
     )
 
 

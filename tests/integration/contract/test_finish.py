@@ -206,6 +206,14 @@ async def test_retries_stay_in_the_history(backend: Backend, worker: WorkerInfo)
     assert causes == [Cause.ERROR, Cause.RELEASED, Cause.TIMEOUT, Cause.SUCCESS]
 
 
+async def test_attempt_that_never_began_leaves_no_history(backend: Backend, worker: WorkerInfo) -> None:
+    claim = await run_one(backend, worker)
+
+    await backend.finish([retry(claim, Cause.RELEASED)._replace(duration=0.0)])
+
+    assert await backend.attempts(claim.id) == []
+
+
 async def test_success_after_a_retry_has_no_error(backend: Backend, worker: WorkerInfo) -> None:
     claim = await run_one(backend, worker)
     await backend.finish([retry(claim)])

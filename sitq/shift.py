@@ -1,0 +1,248 @@
+"""One run of a worker, from its first claim to its goodbye: claim, run, finish, and what disturbs that."""
+
+import asyncio
+import contextlib
+import logging
+from functools import partial
+
+from sitq.backends.base import Backend
+from sitq.core import Cause, Claim, Outcome, WorkerInfo
+from sitq.exceptions import BackendError, ResourceExhaustionError
+from sitq.heartbeat import Heartbeat
+from sitq.pacing import Backoff, Pace, TripBudget
+from sitq.runner import Attempt, Runner, lost, stopped
+from sitq.serialization import CallSerializer
+
+logger = logging.getLogger("sitq.worker")
+
+# Tasks that killed their worker this often are failed without running once more.
+MAX_CRASHES = 3
+
+# Seconds that a task claimed ahead waits behind the running ones, before it is given back for others to take.
+_PATIENCE = 0.2
+_STOP_LOOKS = 0.05  # seconds between two looks for cancelled tasks, however often the store changes
+_LAST_GRACE = 1.0  # seconds for coroutines to take their cancellation; then they are left behind
+
+Trouble = (BackendError, ResourceExhaustionError)
+
+
+class Shift:
+    """Holds what a running worker holds; made on its loop.
+
+    A turn is one trip to the store: hand over the outcomes that have gathered, claim for the free slots. While one
+    trip is under way the next outcomes gather, so that trips grow with the load and no timer decides their size.
+
+    Args:
+        backend: open before `serve`.
+        until_empty: end when nothing is due and nothing runs here.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        serializer: CallSerializer,
+        info: WorkerInfo,
+        *,
+        lease: float,
+        poll_interval: float,
+        until_empty: bool,
+    ) -> None:
+        self._backend = backend
+        self._info = info
+        self._lease = lease
+        self._poll_interval = poll_interval
+        self._until_empty = until_empty
+        self._loop = asyncio.get_running_loop()
+        self._runner = Runner(serializer, self._finished)
+        self._running: dict[str, Attempt] = {}
+        self._claimed: list[Claim] = []  # claimed ahead, the next one last
+        self._outcomes: list[Outcome] = []
+        self._pace = Pace(info.max_concurrency)
+        self._budget = TripBudget(self._loop.time)
+        self._backoff = Backoff()
+        self._release_at: float | None = None  # when to stop waiting for running tasks; None while not stopping
+        self._claimed_at = 0.0
+        self._looked_for_stops_at = 0.0
+        self._wake = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        """How many tasks are running."""
+        return len(self._running)
+
+    async def serve(self) -> None:
+        """Take turns until `stop`, then say goodbye: what is still held is given back unspent.
+
+        Raises:
+            BackendError: the store failed in a way that waiting does not cure.
+        """
+        await self._backend.heartbeat(self._info, {}, lease=self._lease)
+        heartbeat = Heartbeat(self._backend.twin(), self._info, self._held, self._obey, lease=self._lease)
+        heartbeat.start()
+        logger.info("worker %s started, max_concurrency=%d", self._info.id, self._info.max_concurrency)
+        try:
+            while self._release_at is None or self._running or self._outcomes:
+                if not await self._turn():
+                    break
+        finally:
+            heartbeat.stop()
+            await self._leave()
+            logger.info("worker %s stopped", self._info.id)
+
+    async def stop(self, grace: float) -> None:
+        """Claim no more and wait for the end of the shift.
+
+        Args:
+            grace: seconds for running tasks; the shortest of several calls counts.
+        """
+        release_at = self._loop.time() + grace
+        self._release_at = release_at if self._release_at is None else min(release_at, self._release_at)
+        self._wake.set()
+        await self.ended.wait()
+
+    async def _turn(self) -> bool:
+        """Make one trip and wait until the next is worth it; False when there is nothing left to do."""
+        if self._release_at is not None:
+            self._give_back_rest(self._release_at)
+        elif self._claimed and self._loop.time() - self._claimed_at > _PATIENCE:
+            self._give_back_claimed()
+        if pause := self._budget.pause():
+            await asyncio.sleep(pause)
+        self._wake.clear()
+        try:
+            claims = await self._exchange()
+        except Trouble as exc:
+            if not self._backoff.may_retry(exc) or self._is_over_time():
+                raise
+            logger.warning("worker %s: %s; trying again", self._info.id, exc)
+            await self._backoff.sleep()
+            return True
+        self._backoff.reset()
+        if claims:
+            self._claimed = [*reversed(claims), *self._claimed]
+            self._claimed_at = self._loop.time()
+            self._fill_slots()
+        if not self._outcomes and (not claims or self._room() <= 0):
+            if self._until_empty and not self._running:
+                return False
+            await self._doze()
+        return True
+
+    def _room(self) -> int:
+        """How many tasks to claim now: at most half of what may be held, so that one half runs while one comes."""
+        if self._release_at is not None:
+            return 0
+        held = self._info.max_concurrency + self._pace.ahead
+        return min(held - len(self._running) - len(self._claimed), (held + 1) // 2)
+
+    async def _exchange(self) -> list[Claim]:
+        """Hand over the outcomes that have gathered and claim for the free slots, in one trip."""
+        outcomes, self._outcomes = self._outcomes, []
+        limit = self._room()
+        if not outcomes and limit <= 0:
+            return []
+        try:
+            accepted, claims = await self._backend.exchange(
+                outcomes, self._info.id, self._info.queues, limit=limit, lease=self._lease
+            )
+        except Trouble:
+            self._outcomes = outcomes + self._outcomes  # what a full disk refused is kept for later
+            raise
+        self._budget.note(len(outcomes) + len(claims))
+        for outcome in outcomes if len(accepted) < len(outcomes) else ():
+            if outcome.id not in accepted:
+                logger.warning("%s attempt %d was taken over; its outcome is dropped", outcome.id, outcome.attempt)
+        return claims
+
+    def _fill_slots(self) -> None:
+        """Start what there is room for, in the order of the claims; the rest waits here."""
+        while self._claimed and len(self._running) < self._info.max_concurrency and self._release_at is None:
+            claim = self._claimed.pop()
+            if claim.crashes >= MAX_CRASHES:
+                self._outcomes.append(lost(claim))
+                continue
+            logger.info("%s attempt %d of %s begins", claim.id, claim.attempt, claim.name)
+            self._running[claim.id] = self._runner.start(claim)
+
+    def _finished(self, outcome: Outcome) -> None:
+        """Take the outcome of an attempt, and start the next one at once if it was claimed ahead."""
+        if self._running.pop(outcome.id, None) is None:
+            return  # it was left behind
+        self._outcomes.append(outcome)
+        self._pace.note(outcome.duration)
+        logger.info("%s attempt %d ended: %s", outcome.id, outcome.attempt, outcome.cause)
+        self._fill_slots()
+        self._wake.set()
+
+    async def _doze(self) -> None:
+        """Wait for an outcome, a hint from the store, or the time for the next look."""
+        timeout = self._poll_interval
+        if self._release_at is not None:
+            timeout = min(timeout, max(0.01, self._release_at - self._loop.time()))
+        elif self._claimed:
+            timeout = min(timeout, _PATIENCE)
+        hint = self._loop.create_task(self._backend.wait(self._keys(), timeout=timeout))
+        hint.add_done_callback(partial(_set, self._wake))
+        try:
+            await self._wake.wait()
+        finally:
+            hint.cancel()
+            with contextlib.suppress(asyncio.CancelledError, BackendError):
+                await hint  # trouble with the store is met again by the next trip
+        if self._running and self._loop.time() - self._looked_for_stops_at > _STOP_LOOKS:
+            self._looked_for_stops_at = self._loop.time()
+            self._obey(await self._backend.stop_requests(self._info.id))
+
+    def _keys(self) -> tuple[str, ...]:
+        """Name what to wake for: the lanes while there is room, and the running tasks, which may be cancelled."""
+        queues = self._info.queues
+        if self._room() <= 0:
+            return tuple(self._running)
+        return () if queues is None else (*queues, *self._running)
+
+    def _held(self) -> dict[str, int]:
+        """Attempt by task id, for the heartbeat's thread."""
+        claims = [attempt.claim for attempt in list(self._running.values())] + list(self._claimed)
+        return {claim.id: claim.attempt for claim in claims}
+
+    def _obey(self, ids: set[str]) -> None:
+        """Stop those that somebody cancelled or that others took over; an outcome of the latter is refused anyway."""
+        for attempt in [attempt for task_id, attempt in self._running.items() if task_id in ids]:
+            attempt.stop(Cause.CANCELLED)
+        for claim in [claim for claim in self._claimed if claim.id in ids]:
+            self._claimed.remove(claim)
+            self._outcomes.append(stopped(claim, Cause.CANCELLED))
+
+    def _give_back_rest(self, release_at: float) -> None:
+        """Give back what has not begun, then what still runs when the grace is over, willing or not."""
+        self._give_back_claimed()
+        if self._loop.time() >= release_at:
+            self._release_running()
+        if self._is_over_time():
+            self._outcomes += [stopped(attempt.claim, Cause.RELEASED) for attempt in self._running.values()]
+            self._running.clear()
+
+    def _give_back_claimed(self) -> None:
+        self._outcomes += [stopped(claim, Cause.RELEASED) for claim in self._claimed]
+        self._claimed = []
+
+    def _release_running(self) -> None:
+        for attempt in list(self._running.values()):
+            attempt.stop(Cause.RELEASED)
+
+    def _is_over_time(self) -> bool:
+        return self._release_at is not None and self._loop.time() >= self._release_at + _LAST_GRACE
+
+    async def _leave(self) -> None:
+        """End what runs and say goodbye, after a stop, a failure of the store or a cancellation alike."""
+        self._release_running()
+        self._runner.close()
+        with contextlib.suppress(*Trouble):  # without a goodbye the leases end by themselves
+            if self._outcomes:
+                await self._backend.finish(self._outcomes)
+            await self._backend.heartbeat(self._info, {}, lease=0)
+
+
+def _set(event: asyncio.Event, _: "asyncio.Task[None]") -> None:
+    event.set()
