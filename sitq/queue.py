@@ -1,5 +1,6 @@
 """The producer's door: turns calls into tasks, and finished tasks back into values."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
@@ -15,7 +16,7 @@ from sitq.inspector import Inspector
 from sitq.options import TaskOptions
 from sitq.packing import Packer
 from sitq.serialization import Serializer, call_serializer
-from sitq.validation import not_negative
+from sitq.validation import arguments, not_negative
 from sitq.waiting import ResultWatcher
 
 P = ParamSpec("P")
@@ -93,7 +94,7 @@ class TaskQueue:
     async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]: ...
     @overload
     async def enqueue(
-        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
+        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None, **kwargs: Any
     ) -> TaskHandle[Any]: ...
 
     async def enqueue(  # type: ignore[misc]  # P.kwargs might hold an eta, which the third overload then takes
@@ -115,15 +116,36 @@ class TaskQueue:
         """
         return await self._enqueue(self._options, func, args, kwargs, eta)
 
-    async def enqueue_many(self, func: Callable[..., R], args_list: Iterable[Sequence[Any]], /) -> list[TaskHandle[R]]:
+    @overload
+    async def enqueue_many(
+        self, func: Callable[..., Coroutine[Any, Any, R]], args_list: Iterable[Sequence[Any]], /
+    ) -> list[TaskHandle[R]]: ...
+    @overload
+    async def enqueue_many(
+        self, func: Callable[..., R], args_list: Iterable[Sequence[Any]], /
+    ) -> list[TaskHandle[R]]: ...
+
+    async def enqueue_many(
+        self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /
+    ) -> list[TaskHandle[Any]]:
         """Store many calls of one function, a thousand to a transaction: each thousand entirely or not at all.
 
         Args:
             args_list: a tuple of positional arguments for each call.
+
+        Raises:
+            ValidationError: `func` is not callable, or an item of `args_list` is no tuple.
         """
         return await self._enqueue_many(self._options, func, args_list)
 
-    async def map(self, func: Callable[..., R], /, *iterables: Iterable[Any]) -> list[TaskHandle[R]]:
+    @overload
+    async def map(
+        self, func: Callable[..., Coroutine[Any, Any, R]], /, *iterables: Iterable[Any]
+    ) -> list[TaskHandle[R]]: ...
+    @overload
+    async def map(self, func: Callable[..., R], /, *iterables: Iterable[Any]) -> list[TaskHandle[R]]: ...
+
+    async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
         """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
         return await self._enqueue_many(self._options, func, zip(*iterables, strict=False))
 
@@ -152,8 +174,10 @@ class TaskQueue:
         if not result.status.is_final:
             raise ValidationError(f"task {result.task_id} is {result.status}, it has no value yet; use get_result")
         error = result.error or f"the task was {result.status}"
-        kind = _ERRORS.get(error.partition(":")[0], TaskExecutionError)
-        raise kind(error, traceback=result.traceback, task_id=result.task_id)
+        name, _, reason = error.partition(": ")
+        if name in _ERRORS:
+            raise _ERRORS[name](reason, traceback=result.traceback, task_id=result.task_id)
+        raise TaskExecutionError(error, traceback=result.traceback, task_id=result.task_id)
 
     async def as_completed(self, handles: Iterable[TaskHandle[R]]) -> AsyncGenerator[TaskHandle[R], None]:
         """Yield handles in the order in which their tasks end."""
@@ -237,9 +261,15 @@ class TaskQueue:
         await self.connect()
         handles: list[TaskHandle[Any]] = []
         remaining = iter(args_list)
-        while chunk := [tuple(args) for args in islice(remaining, _CHUNK)]:
-            ids = await self.backend.enqueue(self._packer.pack_many(options, func, chunk))
-            handles += [TaskHandle(task_id, self) for task_id in ids]
+        stored: asyncio.Task[list[str]] | None = None
+        while chunk := [arguments(args) for args in islice(remaining, _CHUNK)]:
+            tasks = self._packer.pack_many(options, func, chunk)  # while the chunk before is being stored
+            if stored is not None:
+                handles += [TaskHandle(task_id, self) for task_id in await stored]
+            stored = asyncio.ensure_future(self.backend.enqueue(tasks))
+            await asyncio.sleep(0)
+        if stored is not None:
+            handles += [TaskHandle(task_id, self) for task_id in await stored]
         return handles
 
 

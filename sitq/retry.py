@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sitq.exceptions import ValidationError
+from sitq.validation import at_least_one, not_negative
 
 ExceptionTypes = tuple[type[BaseException], ...]
 
@@ -39,15 +40,14 @@ class Retry:
     give_up_on: ExceptionTypes = ()
 
     def __post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise ValidationError(f"max_attempts must be 1 or more, got {self.max_attempts}")
-        for name, least in (("delay", 0), ("backoff", 1), ("max_delay", 0)):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= least):
-                raise ValidationError(f"{name} must be a finite number of {least} or more, got {value}")
-        for kind in (*self.on, *self.give_up_on):
-            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-                raise ValidationError(f"on and give_up_on must hold exception types, got {kind!r}")
+        at_least_one("max_attempts", self.max_attempts)
+        not_negative("delay", self.delay)
+        not_negative("max_delay", self.max_delay)
+        if not isinstance(self.backoff, (int, float)) or not 1 <= self.backoff < math.inf:
+            raise ValidationError(f"backoff must be a number of 1 or more, got {self.backoff!r}")
+        for name, kinds in (("on", self.on), ("give_up_on", self.give_up_on)):
+            if not isinstance(kinds, tuple) or not all(map(_is_exception_type, kinds)):
+                raise ValidationError(f"{name} must be a tuple of exception types such as (OSError,), got {kinds!r}")
 
     def wait_after(self, failures: int, exc: BaseException | None = None) -> float | None:
         """Seconds until the next attempt; None when there is none.
@@ -64,6 +64,10 @@ class Retry:
 
     def _is_worth(self, exc: BaseException | None) -> bool:
         return exc is None or (isinstance(exc, self.on) and not isinstance(exc, self.give_up_on))
+
+
+def _is_exception_type(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,17 @@ class Shift:
         """How many tasks are running."""
         return len(self._running)
 
-    async def serve(self) -> None:
+    async def serve(self, begun: asyncio.Event) -> None:
         """Take turns until `stop`, then say goodbye: what is still held is given back unspent.
+
+        Args:
+            begun: set when the store knows of this worker.
 
         Raises:
             BackendError: the store failed in a way that waiting does not cure.
         """
         await self._backend.heartbeat(self._info, {}, lease=self._lease)
+        begun.set()
         heartbeat = Heartbeat(self._backend.twin(), self._info, self._held, self._obey, lease=self._lease)
         heartbeat.start()
         logger.info("worker %s started, max_concurrency=%d", self._info.id, self._info.max_concurrency)

@@ -55,6 +55,12 @@ def queue_names(queues: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(text("queue", name) for name in queues)
 
 
+def arguments(args: Sequence[Any]) -> tuple[Any, ...]:
+    if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
+        raise ValidationError(f"each call needs a tuple of its arguments, such as ({args!r:.40},), got {args!r:.40}")
+    return tuple(args)
+
+
 def callable_object(function: Any) -> Any:
     if not callable(function):
         hint = "; pass the function itself, without calling it" if hasattr(function, "__await__") else ""

@@ -54,6 +54,7 @@ class Worker:
         self.info = _describe(queue_names(queues), at_least_one("max_concurrency", max_concurrency))
         self._shift: Shift | None = None
         self._stop_wanted = False
+        self._has_served = False
         self._background: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -72,14 +73,14 @@ class Worker:
     async def stop(self, grace: float | None = None) -> None:
         """Claim no more, give running tasks time to end, give the rest back unspent, and wait until that is done.
 
-        A call before `start` is remembered.
+        A call before the first `start` is remembered.
 
         Args:
             grace: seconds for running tasks; None means the worker's own.
         """
         seconds = self._grace if grace is None else not_negative("grace", grace)
         if self._shift is None:
-            self._stop_wanted = True
+            self._stop_wanted = not self._has_served
         else:
             await self._shift.stop(seconds)
 
@@ -100,7 +101,14 @@ class Worker:
         asyncio.run(self._run_with_signals())
 
     async def __aenter__(self) -> Self:
-        self._background = asyncio.get_running_loop().create_task(self.start())
+        """Serve in the background, from the moment on that the store knows of this worker."""
+        begun = asyncio.Event()
+        self._background = asyncio.ensure_future(self._serve(until_empty=False, begun=begun))
+        waiting = asyncio.ensure_future(begun.wait())
+        await asyncio.wait({self._background, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._background.done():
+            await self._background
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -110,12 +118,13 @@ class Worker:
                 await self.stop()
             await background
 
-    async def _serve(self, *, until_empty: bool) -> None:
+    async def _serve(self, *, until_empty: bool, begun: asyncio.Event | None = None) -> None:
         if self._shift is not None:
             raise WorkerError(f"worker {self.info.id} is running already; make another one")
         if self._stop_wanted:
             self._stop_wanted = False
             return
+        self._has_served = True
         self._shift = Shift(
             self.backend,
             self._serializer,
@@ -127,7 +136,7 @@ class Worker:
         opened = not self.backend.connected
         try:
             await self.backend.connect()
-            await self._shift.serve()
+            await self._shift.serve(begun or asyncio.Event())
         finally:
             self._shift.ended.set()
             self._shift = None

@@ -3,7 +3,7 @@
 from os import PathLike, fspath
 
 from sitq.backends.base import Backend
-from sitq.exceptions import ConfigurationError
+from sitq.exceptions import ConfigurationError, ValidationError
 
 DEFAULT_STORE = "sitq.db"
 
@@ -18,6 +18,8 @@ def backend_from_url(url: str | PathLike[str] | None = None, *, create: bool = T
     Raises:
         ConfigurationError: the scheme is unknown.
     """
+    if url is not None and not isinstance(url, (str, PathLike)):
+        raise ValidationError(f"backend must be a Backend, a path or a URL, got {url!r:.60}")
     text = DEFAULT_STORE if url is None else fspath(url)
     scheme, separator, rest = text.partition("://")
     if separator and scheme != "sqlite":
