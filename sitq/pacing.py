@@ -32,10 +32,10 @@ class Pace:
         self.ahead = min(_AHEAD_TASKS, int(_AHEAD_SECONDS * self._max_concurrency / max(mean, 1e-6)))
 
 
-# Small trips in a row before the worker lets more gather, and how many of them a second it makes in the long run.
+# Trips in a row on a stream of tasks before the worker lets more gather, and trips a second in the long run.
 _BURST = 8
-_TRIPS_PER_SECOND = 500
-_SMALL = 16  # tasks moved by a trip that counts as small
+_TRIPS_PER_SECOND = 400
+_SMALL = 16  # tasks moved by a trip that counts as small even if more waits behind it
 
 
 class TripBudget:
@@ -53,12 +53,13 @@ class TripBudget:
         self._left = float(_BURST)
         self._counted_at = clock()
 
-    def note(self, moved: int) -> None:
-        """Take a trip that moved so many tasks off the budget, if it was small."""
+    def note(self, *, finished: int, claimed: int, asked: int) -> None:
+        """Take a trip off the budget if it brought part of a stream: a few tasks, but neither one nor a full load."""
         now = self._clock()
         self._left = min(_BURST, self._left + (now - self._counted_at) * _TRIPS_PER_SECOND)
         self._counted_at = now
-        if 0 < moved < _SMALL:
+        full = claimed >= asked and finished + claimed >= _SMALL
+        if claimed > 1 and not full:
             self._left -= 1
 
     def pause(self) -> float:

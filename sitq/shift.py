@@ -153,7 +153,7 @@ class Shift:
         except Trouble:
             self._outcomes = outcomes + self._outcomes  # what a full disk refused is kept for later
             raise
-        self._budget.note(len(outcomes) + len(claims))
+        self._budget.note(finished=len(outcomes), claimed=len(claims), asked=limit)
         for outcome in outcomes if len(accepted) < len(outcomes) else ():
             if outcome.id not in accepted:
                 logger.warning("%s attempt %d was taken over; its outcome is dropped", outcome.id, outcome.attempt)

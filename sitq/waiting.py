@@ -11,9 +11,10 @@ from sitq.backends.base import Backend
 from sitq.core import Result
 
 _SAFETY = 1.0  # seconds between two looks when no hint comes
-# After a look the watcher rests three times as long as the look took, so that many awaited ids cost at most a quarter
-# of one core.
+# After a look at many ids the watcher rests three times as long as the look took, so that it costs at most a quarter
+# of one core; a few are looked at whenever something changed.
 _REST = 3
+_FEW = 32
 
 
 class ResultWatcher:
@@ -93,10 +94,10 @@ class ResultWatcher:
                 self._hint = loop.create_task(self._backend.wait(tuple(self._waiting), timeout=_SAFETY))
                 begun = loop.time()
                 await self._look(self._take_ids())
-                rest = _REST * (loop.time() - begun)
+                rest = _REST * (loop.time() - begun) if len(self._waiting) > _FEW else 0.0
                 await asyncio.wait({self._hint})
                 self._raise_trouble(self._hint)
-                if not self._fresh:
+                if rest and not self._fresh:
                     await asyncio.sleep(rest)
         except Exception as exc:
             self._fail(exc)

@@ -125,7 +125,8 @@ class Writer:
         if not self._busy:
             self._busy = True
             try:
-                await asyncio.sleep(0)  # who is about to ask joins, and a loop of awaits lets others run
+                if rows <= _FEW:
+                    await asyncio.sleep(0)  # who is about to ask joins, and a loop of awaits lets others run
                 if not self._waiting:
                     (answer,) = await self._commit([(verb, request)], rows)
                     return _value_of(answer)
