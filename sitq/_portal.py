@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -75,9 +75,9 @@ class Portal:
         except BaseException:
             self.loop.call_soon_threadsafe(call.cancel)
             raise
-        assert call.task is not None
-        result: T = call.task.result()
-        return result
+        if call.error is not None:
+            raise call.error
+        return call.value
 
     def stop(self) -> None:
         """Cancel what runs, end the loop and wait for its thread. Stopping twice is harmless."""
@@ -95,21 +95,29 @@ class Portal:
             loop.run_forever()
 
 
-class _Call:
+class _Call(Generic[T]):
     """A coroutine on its way through the portal. A lock is the cheapest way back to the waiting thread."""
 
-    __slots__ = ("_coroutine", "ended", "task")
+    value: T
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._coroutine = coroutine
-        self.task: asyncio.Task[Any] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.error: BaseException | None = None
         self.ended = threading.Lock()
         self.ended.acquire()
 
     def begin(self) -> None:
-        self.task = asyncio.get_running_loop().create_task(self._coroutine)
-        self.task.add_done_callback(lambda _: self.ended.release())
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
     def cancel(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            self.value = await self._coroutine
+        except BaseException as exc:
+            self.error = exc
+        finally:
+            self.ended.release()  # here and not in a callback, which would come a turn of the loop later

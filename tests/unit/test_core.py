@@ -69,8 +69,9 @@ def test_status_is_final_when_nothing_follows_it(status: TaskStatus) -> None:
     [
         (lambda info: info, "pending"),
         (lambda info: replace(info, due_at=NOW + timedelta(seconds=1)), "scheduled"),
-        (lambda info: replace(info, attempt=1, due_at=NOW + timedelta(seconds=1)), "retrying"),
-        (lambda info: replace(info, attempt=1), "retrying"),
+        (lambda info: replace(info, attempt=1, failures=1, due_at=NOW + timedelta(seconds=1)), "retrying"),
+        (lambda info: replace(info, attempt=1, crashes=1), "retrying"),
+        (lambda info: replace(info, attempt=1), "pending"),
         (lambda info: replace(info, waits_for="Python 3.12"), "blocked"),
         (lambda info: replace(info, status=TaskStatus.RUNNING), "running"),
         (lambda info: replace(info, status=TaskStatus.RUNNING, stalled=True), "stalled"),

@@ -1,0 +1,107 @@
+"""Real kernels of this interpreter, driven as a notebook drives them: cells, interrupts, shutdown, kill."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Cell:
+    """What came of a cell: all that it printed and showed, and the name and traceback of its error."""
+
+    id: str
+    text: str = ""
+    error: str | None = None
+    traceback: str = ""
+    ended: bool = field(default=False, repr=False)
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Take one message that the kernel published for this cell."""
+        content = message["content"]
+        match message["msg_type"]:
+            case "stream":
+                self.text += content["text"]
+            case "execute_result" | "display_data":
+                self.text += content["data"]["text/plain"]
+            case "error":
+                self.error, self.traceback = content["ename"], "\n".join(content["traceback"])
+            case "status":
+                self.ended = content["execution_state"] == "idle"
+
+
+class Kernel:
+    """A kernel without a front end. It needs no installed kernelspec.
+
+    Args:
+        folder: where the kernel runs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        specs = KernelSpecManager(kernel_dirs=[])  # leaves the spec that ipykernel makes for this interpreter
+        self._manager = KernelManager(kernel_name="python3", kernel_spec_manager=specs)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        self._manager.start_kernel(cwd=str(folder), env=environment)
+        client = self._manager.client()
+        assert isinstance(client, BlockingKernelClient)
+        self._client = client
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=30)
+
+    @property
+    def pid(self) -> int:
+        provisioner: Any = self._manager.provisioner
+        return int(provisioner.pid)
+
+    def run(self, code: str, timeout: float = 15.0) -> Cell:
+        """Run a cell to its end."""
+        return self.finish(self.begin(code), timeout)
+
+    def begin(self, code: str) -> Cell:
+        """Start a cell."""
+        return Cell(self._client.execute(code, store_history=False))
+
+    def finish(self, cell: Cell, timeout: float = 15.0) -> Cell:
+        """Wait for the end of a cell."""
+        self._pump(cell, timeout, until_text=None)
+        return cell
+
+    def wait_for_text(self, cell: Cell, text: str, timeout: float = 15.0) -> None:
+        """Wait until a running cell has printed this."""
+        self._pump(cell, timeout, until_text=text)
+
+    def interrupt(self) -> None:
+        self._manager.interrupt_kernel()
+
+    def shut_down(self) -> float:
+        """Shut the kernel down as a front end does, and give back the seconds that it took."""
+        self._client.stop_channels()
+        begun = time.monotonic()
+        self._manager.shutdown_kernel()
+        return time.monotonic() - begun
+
+    def kill(self) -> None:
+        """Kill the kernel as the system does when memory runs out."""
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+
+    def close(self) -> None:
+        """End the kernel if it has not ended."""
+        if self._manager.has_kernel:
+            self.kill()
+        self._manager.cleanup_resources()
+        self._manager.context.destroy()
+
+    def _pump(self, cell: Cell, timeout: float, until_text: str | None) -> None:
+        deadline = time.monotonic() + timeout
+        while not cell.ended and (until_text is None or until_text not in cell.text):
+            message = self._client.get_iopub_msg(timeout=max(0.0, deadline - time.monotonic()))
+            if message["parent_header"].get("msg_id") == cell.id:
+                cell.take(message)

@@ -1,0 +1,154 @@
+"""A background worker under the cells of a real kernel, which blocks, awaits and is interrupted."""
+
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from kernels import Cell, Kernel
+
+Run = Callable[[str], Cell]
+
+
+@pytest.fixture
+def run(kernel: Kernel) -> Iterator[Run]:
+    """Run a cell that must not fail; `w` is a worker on a new store, and the value of the last line is its text."""
+
+    def run(code: str) -> Cell:
+        cell = kernel.run(textwrap.dedent(code))
+        assert cell.error is None, cell.traceback
+        return cell
+
+    run("import tempfile\nw = start_worker(tempfile.mkdtemp() + '/jobs.db')")
+    yield run
+    run("w.stop(grace=0)")
+
+
+def test_worker_is_ready_soon_also_inside_the_running_loop(run: Run) -> None:
+    cell = run("""
+        asyncio.get_running_loop()
+        seconds = []
+        for _ in range(3):
+            w.stop()
+            begun = time.perf_counter()
+            start_worker(w.path)
+            seconds.append(time.perf_counter() - begun)
+        min(seconds)
+    """)
+
+    assert float(cell.text) < 0.3
+
+
+def test_result_blocks_a_cell_until_the_value_is_there(run: Run) -> None:
+    cell = run("""
+        def double(x):
+            return 2 * x
+        w.submit(double, 21).result(timeout=5)
+    """)
+
+    assert cell.text == "42"
+
+
+def test_handle_can_be_awaited_in_a_cell(run: Run) -> None:
+    cell = run("""
+        async def double(x):
+            await asyncio.sleep(0.01)
+            return 2 * x
+        await w.submit(double, 21), await asyncio.gather(*w.map(double, range(3)))
+    """)
+
+    assert cell.text == "(42, [0, 2, 4])"
+
+
+def test_failed_task_fails_the_cell_with_the_traceback_of_the_task(run: Run, kernel: Kernel) -> None:
+    cell = kernel.run("def fails():\n    raise ValueError('no luck')\nawait w.submit(fails)")
+
+    assert cell.error == "TaskExecutionError"
+    assert "ValueError: no luck" in cell.traceback
+    assert "in fails" in cell.traceback
+
+
+def test_tasks_go_on_while_a_cell_blocks_the_kernel(run: Run) -> None:
+    cell = run("""
+        async def nap():
+            await asyncio.sleep(0.01)
+        handles = [w.submit(nap) for _ in range(20)]
+        time.sleep(1)
+        {handle.status.value for handle in handles}
+    """)
+
+    assert cell.text == "{'success'}"
+
+
+def test_interrupt_ends_an_awaiting_cell_at_once_and_not_the_task(run: Run, kernel: Kernel) -> None:
+    run("h = w.submit(lambda: time.sleep(1.5) or 'done')")
+    cell = kernel.begin("print('waiting', flush=True)\nawait h")
+    kernel.wait_for_text(cell, "waiting")
+    time.sleep(0.1)  # nothing tells that the cell has begun to wait
+
+    begun = time.monotonic()
+    kernel.interrupt()
+    kernel.finish(cell)
+
+    assert time.monotonic() - begun < 0.5
+    assert cell.error in ("CancelledError", "KeyboardInterrupt")
+    assert run("await h").text == "'done'"
+
+
+def test_interrupt_ends_a_blocked_cell_at_once_and_says_how_to_go_on(run: Run, kernel: Kernel) -> None:
+    task_id = run("h = w.submit(lambda: time.sleep(1.5) or 'done')\nprint(h)").text.strip()
+    cell = kernel.begin("print('waiting', flush=True)\nh.result()")
+    kernel.wait_for_text(cell, "waiting")
+    time.sleep(0.1)
+
+    begun = time.monotonic()
+    kernel.interrupt()
+    kernel.finish(cell)
+
+    assert time.monotonic() - begun < 0.5
+    assert cell.error == "KeyboardInterrupt"
+    assert f'w.get("{task_id}")' in cell.text
+    assert run(f'w.get("{task_id}").result()').text == "'done'"
+
+
+def test_interrupt_of_an_idle_kernel_reaches_no_task(run: Run, kernel: Kernel) -> None:
+    run("h = w.submit(lambda: time.sleep(0.5) or 'done')")
+
+    kernel.interrupt()
+
+    assert run("h.result(timeout=5)").text == "'done'"
+
+
+def test_cell_that_is_run_again_gets_the_same_worker_and_no_more_threads(run: Run) -> None:
+    cell = run("""
+        before = set(threading.enumerate())
+        again = start_worker(w.path)
+        again is w, set(threading.enumerate()) - before
+    """)
+
+    assert cell.text == "(True, set())"
+
+
+def test_worker_leaves_the_kernel_as_it_was(new_kernel: Callable[[], Kernel]) -> None:
+    cell = new_kernel().run(
+        textwrap.dedent("""
+        import asyncio, signal, sys, threading
+        def state():
+            loop = asyncio.get_running_loop()
+            return (
+                [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+                (asyncio.run, asyncio.Task, asyncio.Future, type(loop)._run_once, type(loop).run_forever),
+                (sys.stdout, sys.stderr, sys.excepthook, threading.excepthook, sys.getswitchinterval()),
+                {thread for thread in threading.enumerate() if not thread.daemon},
+                {"nest_asyncio", "nest_asyncio2", "ipywidgets", "textual"} & set(sys.modules),
+                asyncio.all_tasks(loop) - {asyncio.current_task()},
+            )
+        before = state()
+        from sitq.notebook import start_worker
+        w = start_worker()
+        await w.submit(sum, [1, 2])
+        state() == before, len(before[0])
+        """)
+    )
+
+    assert (cell.error, cell.text) == (None, "(True, 2)"), cell.traceback

@@ -1,0 +1,39 @@
+"""keys: one table, in which every key does one thing and changing ones are upper case."""
+
+import pytest
+
+from sitq_monitor.keys import APP_KEYS, DETAIL_KEYS, TABLE_KEYS, allowed, footer, groups
+
+
+@pytest.mark.parametrize("focused", [TABLE_KEYS, DETAIL_KEYS])
+def test_no_key_has_two_meanings(focused: tuple) -> None:
+    keys = [name for key in (*APP_KEYS, *focused) for name in key.keys.split(",")]
+
+    assert len(keys) == len(set(keys))
+
+
+def test_keys_that_change_tasks_are_upper_case() -> None:
+    acting = [key for key in APP_KEYS if key.action.startswith("act")]
+
+    assert acting
+    assert all(key.mutates and key.keys.isupper() for key in acting)
+
+
+def test_read_only_has_no_keys_that_change_tasks() -> None:
+    assert not [key for key in allowed((*APP_KEYS, *TABLE_KEYS), read_only=True) if key.mutates]
+
+
+def test_help_names_every_key_once() -> None:
+    named = [key for _, keys in groups(read_only=False) for key in keys]
+
+    assert len(named) == len(APP_KEYS) + len(TABLE_KEYS) + len(DETAIL_KEYS)
+
+
+def test_footer_fits_eighty_columns() -> None:
+    for place in ("list", "task"):
+        assert sum(len(key.shown) + len(key.hint) + 3 for key in footer(place, read_only=False)) <= 80
+
+
+def test_footer_tells_the_way_back_where_there_is_one() -> None:
+    assert footer("task", read_only=True)[0].hint == "back"
+    assert footer("list", read_only=True)[0].hint == "open"

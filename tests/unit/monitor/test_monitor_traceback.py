@@ -1,0 +1,51 @@
+"""traceback_view: own frames stand out, and no text is lost but what tells nothing."""
+
+from sitq_monitor.sanitize import Clean
+from sitq_monitor.widgets.traceback_view import traceback_parts
+
+TRACEBACK = Clean("""\
+Traceback (most recent call last):
+  File "/home/ada/.venv/lib/python3.12/site-packages/bank/client.py", line 212, in charge
+    raise CardDeclined(reason)
+  File "/home/ada/shop/billing.py", line 40, in charge_card
+    charge = bank.charge(card)
+             ^^^^^^^^^^^^^^^^^
+bank.CardDeclined: insufficient_funds
+""")
+
+
+def style_of(text: str) -> str:
+    return next(style for part, style in traceback_parts(TRACEBACK) if text in part)
+
+
+def text_of(traceback: str) -> str:
+    return "".join(text for text, _ in traceback_parts(Clean(traceback)))
+
+
+def test_own_frames_stand_out() -> None:
+    assert style_of("/home/ada/shop/billing.py:40") == "accent"
+    assert style_of("charge_card") == "strong"
+    assert style_of("charge = bank") == "name"
+
+
+def test_library_frames_step_back_and_are_shortened() -> None:
+    assert style_of("bank/client.py:212 in charge") == "faint"
+    assert style_of("raise CardDeclined") == "faint"
+    assert "site-packages" not in text_of(TRACEBACK)
+
+
+def test_error_is_told_in_red() -> None:
+    assert style_of("bank.CardDeclined: insufficient_funds") == "failed"
+    assert style_of("Traceback (most") == "muted"
+
+
+def test_text_that_is_no_traceback_stays_as_it_is() -> None:
+    text = "a custom error\n  of two lines: [bold]x[/]\n"
+
+    assert text_of(text) == text
+
+
+def test_frames_of_other_shapes_are_read() -> None:
+    assert text_of('  File "<string>", line 1, in <module>') == "  <string>:1 in <module>\n"
+    assert text_of('  File "a.py", line 3\n    x = = 1\n') == "  a.py:3\n    x = = 1\n"
+    assert text_of('  File "C:\\venv\\Lib\\site-packages\\m.py", line 3, in f') == "  m.py:3 in f\n"

@@ -1,0 +1,69 @@
+"""The notebooks run from top to bottom in a real kernel, and show what they say."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# In the order in which a notebook's outputs must show them.
+SHOWN = {
+    "01_quickstart": [
+        "<BackgroundWorker on ",
+        "first model: ",
+        "('page 7', 144, {'epochs': 4, 'loss': 0.25})",
+        "ZeroDivisionError: division by zero\nTraceback",
+        "in divide",
+        "return a / b",
+        "<table>",
+        "['page 0',\n 'page 1',",
+        "'page 7']",
+        "{'epochs': 4, 'loss': 0.25}",
+        "fetch: success",
+        "running, concurrency 4, 11 success, 1 failed",
+    ]
+}
+
+
+def run(notebook: Path, folder: Path) -> NotebookNode:
+    """Run a notebook in a folder, on a kernel of this interpreter."""
+    content = nbformat.read(notebook, as_version=4)
+    specs = KernelSpecManager(kernel_dirs=[])  # leaves the spec that ipykernel makes for this interpreter
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
+    client = NotebookClient(content, km=manager, timeout=60, resources={"metadata": {"path": str(folder)}})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    return client.execute(env=environment, cleanup_kc=True)
+
+
+def texts_of(content: NotebookNode) -> str:
+    """Join all that the cells printed and showed, in order."""
+    outputs = [output for cell in content.cells if cell.cell_type == "code" for output in cell.outputs]
+    return "\n".join(output.get("text") or "\n".join(output.data.values()) for output in outputs)
+
+
+def test_every_notebook_says_what_it_shows() -> None:
+    assert {notebook.stem for notebook in NOTEBOOKS} == set(SHOWN)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
+def test_notebook_is_kept_without_outputs(notebook: Path) -> None:
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
+def test_notebook_runs_and_shows_what_it_says(notebook: Path, tmp_path: Path) -> None:
+    shown = texts_of(run(notebook, tmp_path))
+
+    place = 0
+    for text in SHOWN[notebook.stem]:
+        place = shown.find(text, place)
+        assert place >= 0, f"{text!r} is missing or too early in\n{shown}"
