@@ -5,7 +5,7 @@ import contextvars
 import inspect
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -53,55 +53,71 @@ class Runner:
 
 
 class LoopAttempt:
-    """A coroutine function, on the worker's loop. It is stopped by cancellation."""
+    """A coroutine function, or what a function on a thread returned to be awaited. It is stopped by cancellation."""
 
     def __init__(
-        self, claim: Claim, serializer: CallSerializer, done: Done, awaitable: Any = None, retry: Retry | None = None
+        self,
+        claim: Claim,
+        serializer: CallSerializer,
+        done: Done,
+        *,
+        awaitable: Awaitable[Any] | None = None,
+        begun: float | None = None,
+        retry: Retry | None = None,
     ) -> None:
         self.claim = claim
+        self._serializer = serializer
+        self._awaitable = awaitable
+        self._begun = time.monotonic() if begun is None else begun
         self._retry = retry
+        self._done = done
         self._cause: Cause | None = None
-        self._running = asyncio.get_running_loop().create_task(self._run(serializer, awaitable))
-        self._running.add_done_callback(lambda task: done(task.result()))
+        self._running = asyncio.get_running_loop().create_task(self._run())
+        self._running.add_done_callback(self._end)
 
     def stop(self, cause: Cause) -> None:
-        self._cause = cause
-        self._running.cancel()
+        if self._cause is None:  # a second cancellation would interrupt the clean-up after the first
+            self._cause = cause
+            self._running.cancel()
 
-    async def _run(self, serializer: CallSerializer, awaitable: Any) -> Outcome:
-        begun = time.monotonic()
+    def _end(self, running: asyncio.Task[Outcome]) -> None:
+        if running.cancelled():  # it cancelled itself with its last step
+            self._done(self._judge(asyncio.CancelledError()))
+        else:
+            self._done(running.result())
+
+    async def _run(self) -> Outcome:
         try:
-            context.enter(_context_of(self.claim, begun))
-            if awaitable is None:
-                function, arguments, keywords = serializer.loads_call(self.claim.payload)
+            context.enter(_context_of(self.claim, self._begun))
+            if self._awaitable is None:
+                function, arguments, keywords = self._serializer.loads_call(self.claim.payload)
                 function, self._retry = _unwrap(function)
-                awaitable = function(*arguments, **keywords)
-            value = await self._in_time(awaitable)
-            return _success(self.claim, serializer.dumps(value), begun)
-        except GeneratorExit:
-            raise
-        except BaseException as exc:  # SystemExit, KeyboardInterrupt and cancellation of user code end the task, not us
-            return self._judge(exc, begun)
+                self._awaitable = function(*arguments, **keywords)
+            value = await self._in_time(self._awaitable)
+            return _success(self.claim, self._serializer.dumps(value), self._begun)
+        except BaseException as exc:  # whatever user code raises, SystemExit too, ends the task and not the worker
+            return self._judge(exc)
 
     async def _in_time(self, awaitable: Any) -> Any:
         if not inspect.isawaitable(awaitable):
             return awaitable
         if self.claim.timeout is None:
             return await awaitable
+        left = self.claim.timeout - (time.monotonic() - self._begun)
         try:
-            async with asyncio.timeout(self.claim.timeout) as limit:
+            async with asyncio.timeout(left) as limit:
                 return await awaitable
         except TimeoutError:
             if limit.expired():
                 self._cause = Cause.TIMEOUT
             raise
 
-    def _judge(self, exc: BaseException, begun: float) -> Outcome:
+    def _judge(self, exc: BaseException) -> Outcome:
         if self._cause is Cause.TIMEOUT:
-            return timed_out(self.claim, begun, self._retry)
+            return timed_out(self.claim, self._begun, self._retry)
         if self._cause is not None and isinstance(exc, asyncio.CancelledError):
-            return stopped(self.claim, self._cause, begun)
-        return failure(self.claim, exc, begun, self._retry)
+            return stopped(self.claim, self._cause, self._begun)
+        return failure(self.claim, exc, self._begun, self._retry)
 
 
 class ThreadAttempt:
@@ -146,7 +162,14 @@ class ThreadAttempt:
         if self._timer is not None:
             self._timer.cancel()
         if isinstance(outcome, _Awaitable):
-            self._on_loop = LoopAttempt(self.claim, self._serializer, self._done, outcome.value, self._retry)
+            self._on_loop = LoopAttempt(
+                self.claim,
+                self._serializer,
+                self._done,
+                awaitable=outcome.value,
+                begun=self._begun,
+                retry=self._retry,
+            )
         else:
             self._done(outcome)
 
@@ -258,8 +281,13 @@ def one_line(exc: BaseException) -> str:
     except Exception:
         text = "(its message cannot be shown)"
     name = type(exc).__qualname__
-    first = text.strip().partition("\n")[0][:1000]
+    first = _storable(text.strip().partition("\n")[0][:1000])
     return f"{name}: {first}" if first else name
+
+
+def _storable(text: str) -> str:
+    """Escape lone surrogates, as file names that are no UTF-8 have them: no store takes them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _traceback_of(exc: BaseException) -> str:
@@ -268,6 +296,6 @@ def _traceback_of(exc: BaseException) -> str:
     while inner is not None and inner.tb_frame.f_code.co_filename == __file__:
         inner = inner.tb_next
     try:
-        return "".join(traceback.format_exception(type(exc), exc, inner))
+        return _storable("".join(traceback.format_exception(type(exc), exc, inner)))
     except Exception:
         return f"{type(exc).__qualname__} (its traceback cannot be shown)\n"

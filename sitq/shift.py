@@ -20,7 +20,6 @@ MAX_CRASHES = 3
 
 # Seconds that a task claimed ahead waits behind the running ones, before it is given back for others to take.
 _PATIENCE = 0.2
-_STOP_LOOKS = 0.05  # seconds between two looks for cancelled tasks, however often the store changes
 _LAST_GRACE = 1.0  # seconds for coroutines to take their cancellation; then they are left behind
 
 Trouble = (BackendError, ResourceExhaustionError)
@@ -62,7 +61,7 @@ class Shift:
         self._backoff = Backoff()
         self._release_at: float | None = None  # when to stop waiting for running tasks; None while not stopping
         self._claimed_at = 0.0
-        self._looked_for_stops_at = 0.0
+        self._changed = False  # since the last look for cancelled tasks
         self._wake = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -110,6 +109,7 @@ class Shift:
         if self._release_at is not None:
             self._give_back_rest(self._release_at)
         elif self._claimed and self._loop.time() - self._claimed_at > _PATIENCE:
+            self._pace.note(_PATIENCE)  # what runs takes at least as long: claim nothing ahead of it
             self._give_back_claimed()
         if pause := self._budget.pause():
             await asyncio.sleep(pause)
@@ -127,6 +127,9 @@ class Shift:
             self._claimed = [*reversed(claims), *self._claimed]
             self._claimed_at = self._loop.time()
             self._fill_slots()
+        if self._changed and self._running:
+            self._changed = False
+            self._obey(await self._backend.stop_requests(self._info.id))
         if not self._outcomes and (not claims or self._room() <= 0):
             if self._until_empty and not self._running:
                 return False
@@ -194,9 +197,7 @@ class Shift:
             hint.cancel()
             with contextlib.suppress(asyncio.CancelledError, BackendError):
                 await hint  # trouble with the store is met again by the next trip
-        if self._running and self._loop.time() - self._looked_for_stops_at > _STOP_LOOKS:
-            self._looked_for_stops_at = self._loop.time()
-            self._obey(await self._backend.stop_requests(self._info.id))
+        self._changed = True
 
     def _keys(self) -> tuple[str, ...]:
         """Name what to wake for: the lanes while there is room, and the running tasks, which may be cancelled."""

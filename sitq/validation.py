@@ -44,6 +44,11 @@ def aware(name: str, moment: datetime) -> datetime:
 def text(name: str, value: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValidationError(f"{name} must be a text that is not empty, got {value!r}")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as exc:
+            raise ValidationError(f"{name} must be valid Unicode, got {value!r} with a lone surrogate") from exc
     return value
 
 

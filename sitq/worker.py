@@ -125,7 +125,7 @@ class Worker:
             self._stop_wanted = False
             return
         self._has_served = True
-        self._shift = Shift(
+        self._shift = shift = Shift(
             self.backend,
             self._serializer,
             self.info,
@@ -136,12 +136,14 @@ class Worker:
         opened = not self.backend.connected
         try:
             await self.backend.connect()
-            await self._shift.serve(begun or asyncio.Event())
+            await shift.serve(begun or asyncio.Event())
         finally:
-            self._shift.ended.set()
             self._shift = None
-            if opened:
-                await self.backend.close()
+            try:
+                if opened:
+                    await self.backend.close()
+            finally:
+                shift.ended.set()
 
     async def _run_with_signals(self) -> None:
         loop = asyncio.get_running_loop()

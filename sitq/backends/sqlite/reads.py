@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sitq.backends.sqlite.schema import BLOCKED, PARKED, READY, SCHEDULED, STATES, STATUS
+from sitq.backends.sqlite.schema import BLOCKED, FAILED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.core import Attempt, Cause, QueueStats, Result, Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
 
 _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, traceback, enqueued_at,
@@ -65,9 +65,7 @@ def _conditions(query: TaskQuery) -> tuple[list[str], dict[str, Any]]:
         conditions.append("task.id in (select value from json_each(:ids))")
         parameters["ids"] = json.dumps(query.ids)
     if query.statuses:
-        # Literals, so that SQLite can prove that a partial index serves.
-        states = [str(state) for status in query.statuses for state in STATES[TaskStatus(status)]]
-        conditions.append(f"state in ({', '.join(states)})")
+        conditions += _state_conditions([state for status in query.statuses for state in STATES[TaskStatus(status)]])
     if query.queue is not None:
         conditions.append("task.queue = :queue")
         parameters["queue"] = query.queue
@@ -78,6 +76,12 @@ def _conditions(query: TaskQuery) -> tuple[list[str], dict[str, Any]]:
         conditions.append("task.seq < (select seq from task where id = :before)")
         parameters["before"] = query.before
     return conditions, parameters
+
+
+def _state_conditions(states: Sequence[int]) -> list[str]:
+    """Name states so that SQLite sees that a partial index serves: as literals, and with the index's own condition."""
+    named = f"state in ({', '.join(map(str, states))})" if len(states) > 1 else f"state = {states[0]}"
+    return [named, "state >= 4"] if min(states) >= FAILED else [named]
 
 
 def _info(row: Sequence[Any]) -> TaskInfo:
