@@ -58,6 +58,11 @@ def list_tasks(raw: sqlite3.Connection, query: TaskQuery) -> list[TaskInfo]:
     return [_info(row) for row in raw.execute(statement, parameters)]
 
 
+# If the last task of the page before was deleted meanwhile, its id still tells its place: ids sort by time.
+_BEFORE = """task.seq < coalesce((select seq from task where id = :before),
+  (select seq + 1 from task where id < :before order by id desc limit 1), 0)"""
+
+
 def _conditions(query: TaskQuery) -> tuple[list[str], dict[str, Any]]:
     """Choose the fixed conditions of a query; values travel as parameters only."""
     conditions, parameters = ["true"], dict[str, Any]()
@@ -73,7 +78,7 @@ def _conditions(query: TaskQuery) -> tuple[list[str], dict[str, Any]]:
         conditions.append("name glob :name")
         parameters["name"] = query.name.replace("[", "[[]").replace("?", "[?]")
     if query.before is not None:
-        conditions.append("task.seq < (select seq from task where id = :before)")
+        conditions.append(_BEFORE)
         parameters["before"] = query.before
     return conditions, parameters
 

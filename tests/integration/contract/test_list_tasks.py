@@ -247,3 +247,12 @@ async def test_list_tells_the_error_of_a_failed_task(backend: Backend, worker: W
     assert info.started_at is not None
     assert info.finished_at is not None
     assert info.started_at <= info.finished_at
+
+
+async def test_page_after_a_task_that_was_deleted_goes_on_where_it_was(backend: Backend) -> None:
+    ids = await backend.enqueue([make_task() for _ in range(5)])
+    await backend.delete([ids[2]])
+
+    page = await backend.list_tasks(TaskQuery(before=ids[2]))
+
+    assert [info.id for info in page] == [ids[1], ids[0]]

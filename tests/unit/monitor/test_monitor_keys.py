@@ -1,5 +1,7 @@
 """keys: one table, in which every key does one thing and changing ones are upper case."""
 
+from pathlib import Path
+
 import pytest
 
 from sitq_monitor.keys import APP_KEYS, DETAIL_KEYS, TABLE_KEYS, allowed, footer, groups
@@ -27,6 +29,15 @@ def test_help_names_every_key_once() -> None:
     named = [key for _, keys in groups(read_only=False) for key in keys]
 
     assert len(named) == len(APP_KEYS) + len(TABLE_KEYS) + len(DETAIL_KEYS)
+
+
+def test_docs_name_every_key() -> None:
+    page = Path(__file__).parents[3].joinpath("docs/how-to/watch-tasks.md").read_text()
+    numbers = {str(number) for number in range(2, 6)}  # written as a range
+
+    named = {name for key in (*APP_KEYS, *TABLE_KEYS) for name in key.shown.split()}
+
+    assert [name for name in named - numbers if f"`{name}`" not in page] == []
 
 
 def test_footer_fits_eighty_columns() -> None:

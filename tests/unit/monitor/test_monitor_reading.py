@@ -83,7 +83,7 @@ def test_label_is_the_end_of_the_id() -> None:
     ("status", "note", "is_error"),
     [
         (TaskStatus.FAILED, "ValueError: no", True),
-        (TaskStatus.PENDING, "ValueError: no", True),
+        (TaskStatus.PENDING, "(1, 2)", False),
         (TaskStatus.CANCELLED, "ValueError: no", True),
         (TaskStatus.SUCCESS, "(1, 2)", False),
         (TaskStatus.RUNNING, "(1, 2)", False),
@@ -93,6 +93,12 @@ def test_note_is_the_error_in_force_or_else_the_arguments(status: TaskStatus, no
     row = row_of(make_info(status=status, arguments="(1, 2)", error="ValueError: no\nmore"), NOW)
 
     assert (row.note, row.note_is_error) == (note, is_error)
+
+
+def test_note_of_a_task_that_is_tried_again_is_its_error() -> None:
+    row = row_of(make_info(attempt=1, failures=1, error="ValueError: no"), NOW)
+
+    assert (row.phase, row.note) == ("retrying", "ValueError: no")
 
 
 def test_phase_is_the_finer_name_of_the_status() -> None:

@@ -1,0 +1,80 @@
+"""The command `sitq-monitor`: reads its arguments, opens the store, and only then loads a screen."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from sitq.exceptions import SitqError
+from sitq_monitor import __version__
+from sitq_monitor.model import PAGE, View
+from sitq_monitor.sanitize import clean
+
+USAGE_ERROR = 2
+MESSAGE_LIMIT = 400
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 2 when there is nothing to monitor."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.once or options.json or not _has_screen():
+            return _print_once(options)
+        return _watch(options)
+    except SitqError as exc:
+        return _refuse(str(exc))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sitq-monitor", description="Watch the tasks of a sitq store live.")
+    parser.add_argument("store", nargs="?", default="sitq.db", help="the file; %(default)s unless given")
+    parser.add_argument("--read-only", action="store_true", help="leave out the keys that change tasks")
+    parser.add_argument("--once", action="store_true", help="print the newest tasks and leave, as pipes get it anyway")
+    parser.add_argument("--json", action="store_true", help="the same as JSON")
+    parser.add_argument("--limit", type=int, default=PAGE, metavar="N", help="tasks to print; %(default)s unless given")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def _has_screen() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()  # Textual draws on stderr
+
+
+def _print_once(options: argparse.Namespace) -> int:
+    from sitq_monitor.feed import read_once
+    from sitq_monitor.plain import as_json, as_table
+
+    snapshot = asyncio.run(read_once(options.store, View(limit=max(options.limit, 1))))
+    text = as_json(snapshot) if options.json else "\n".join(as_table(snapshot))
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))  # what a terminal cannot draw is escaped
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from sitq_monitor.feed import Feed
+
+    feed = Feed(options.store, View())
+    feed.open()
+    try:
+        # Imported while the feed reads the first page.
+        from sitq_monitor.app import MonitorApp
+    except ModuleNotFoundError as exc:
+        feed.close()
+        if (exc.name or "").partition(".")[0] not in ("textual", "rich"):
+            raise
+        return _refuse('the monitor needs Textual; install it with: pip install "sitq-queue[monitor]"')
+    try:
+        MonitorApp(feed, path=options.store, read_only=options.read_only).run()
+    finally:
+        feed.close()
+    return 0
+
+
+def _refuse(message: str) -> int:
+    print(f"sitq-monitor: {clean(message, MESSAGE_LIMIT)}", file=sys.stderr)
+    return USAGE_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Turns sitq's records into rows for the screen. Every string is cleaned here and nowhere later."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sitq.core import Attempt, Stats, TaskInfo, TaskStatus
+from sitq_monitor.model import AttemptRow, Counts, TaskDetail, TaskId, TaskRow
+from sitq_monitor.sanitize import ARGUMENTS_LIMIT, Clean, clean, clean_block, first_line
+
+LABEL_SIZE = 8
+_WITH_ERROR = ("failed", "cancelled", "retrying")
+"""Phases that the last error explains; in the others it belongs to an attempt that has been got over."""
+
+
+def row_of(info: TaskInfo, now: datetime) -> TaskRow:
+    """Make the table's line of a task."""
+    phase = info.phase(now)
+    note = info.error if phase in _WITH_ERROR else None
+    return TaskRow(
+        id=TaskId(info.id),
+        label=clean(info.id[-LABEL_SIZE:]),
+        name=clean(info.name),
+        queue=clean(info.queue),
+        status=info.status,
+        phase=clean(phase),
+        attempt=info.attempt,
+        max_attempts=info.max_attempts,
+        enqueued_at=info.enqueued_at,
+        started_at=info.started_at,
+        finished_at=info.finished_at,
+        note=first_line(note or info.arguments or ""),
+        note_is_error=note is not None,
+        cancel_requested=info.cancel_requested,
+    )
+
+
+def rows_of(infos: Sequence[TaskInfo], now: datetime) -> tuple[TaskRow, ...]:
+    return tuple(row_of(info, now) for info in infos)
+
+
+def detail_of(info: TaskInfo, attempts: Sequence[Attempt], now: datetime) -> TaskDetail:
+    """Put together all that is known of a task."""
+    told = next((attempt for attempt in reversed(attempts) if attempt.traceback), None)
+    return TaskDetail(
+        row=row_of(info, now),
+        full_id=clean(info.id),
+        due_at=info.due_at,
+        facts=_facts(info),
+        arguments=clean_block(info.arguments or "", ARGUMENTS_LIMIT),
+        attempts=tuple(map(_attempt_row, attempts)),
+        traceback=clean_block(told.traceback or "") if told else Clean(""),
+        traceback_of=told.attempt if told else 0,
+    )
+
+
+def counts_of(stats: Stats) -> Counts:
+    """Add the lanes up."""
+    return Counts(
+        tasks=tuple((status, stats.count(status)) for status in TaskStatus),
+        workers=sum(worker.alive for worker in stats.workers),
+        approximate=stats.approximate,
+    )
+
+
+def _attempt_row(attempt: Attempt) -> AttemptRow:
+    return AttemptRow(
+        number=attempt.attempt,
+        cause=Clean(attempt.cause.value if attempt.cause else "running"),
+        worker=clean(attempt.worker or ""),
+        started_at=attempt.started_at,
+        finished_at=attempt.finished_at,
+        error=first_line(attempt.error or ""),
+    )
+
+
+def _facts(info: TaskInfo) -> tuple[tuple[str, Clean], ...]:
+    named = {
+        "queue": info.queue if not info.priority else f"{info.queue} · priority {info.priority}",
+        "attempt": _attempts_in_words(info),
+        "worker": info.worker,
+        "waits for": info.waits_for,
+        "key": info.key,
+        "timeout": f"{info.timeout:g} s" if info.timeout is not None else None,
+        "executor": info.executor,
+        "tags": ", ".join(info.tags),
+        "meta": json.dumps(dict(info.meta), ensure_ascii=False, default=str) if info.meta else None,
+        "asked": "to stop" if info.cancel_requested else None,
+    }
+    return tuple((name, clean(value, ARGUMENTS_LIMIT)) for name, value in named.items() if value)
+
+
+def _attempts_in_words(info: TaskInfo) -> str:
+    if not info.attempt:
+        return f"none of {info.max_attempts} yet"
+    if not info.crashes:
+        return f"{info.attempt} of {info.max_attempts}"
+    return f"{info.attempt} · {info.crashes} lost with their worker · {info.max_attempts} allowed besides"

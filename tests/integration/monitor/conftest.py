@@ -1,0 +1,16 @@
+"""A store in a file of its own for each test."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from monitor_store import FilledStore
+
+from sitq.backends.sqlite import SQLiteBackend
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[FilledStore]:
+    path = tmp_path / "tasks.db"
+    async with SQLiteBackend(path) as backend:
+        yield FilledStore(path, backend)

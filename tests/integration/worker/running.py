@@ -1,0 +1,64 @@
+"""Tasks that a test holds and lets go, and the steps that many tests of the worker begin with."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from sitq.core import Result, TaskInfo, TaskStatus
+from sitq.queue import TaskQueue
+
+T = TypeVar("T")
+
+
+def echo(value: T) -> T:
+    return value
+
+
+async def echo_async(value: T) -> T:
+    return value
+
+
+async def hold(gate: Path) -> str:
+    """Run on the loop until the gate is there."""
+    while not gate.exists():
+        await asyncio.sleep(0.005)
+    return "let go"
+
+
+def hold_thread(gate: Path) -> str:
+    """Run on a thread until the gate is there."""
+    while not gate.exists():
+        time.sleep(0.005)
+    return "let go"
+
+
+async def until(probe: Callable[[], Awaitable[T]], timeout: float = 5.0) -> T:
+    """Ask until the answer is truthy, and give it back."""
+    deadline = time.monotonic() + timeout
+    while not (answer := await probe()):
+        assert time.monotonic() < deadline, f"it did not become so in {timeout} s"
+        await asyncio.sleep(0.01)
+    return answer
+
+
+async def until_status(queue: TaskQueue, task_id: str, status: TaskStatus) -> TaskInfo:
+    async def reached() -> TaskInfo | None:
+        info = await queue.get_task(task_id)
+        return info if info is not None and info.status is status else None
+
+    info = await until(reached)
+    assert info is not None
+    return info
+
+
+async def until_running(queue: TaskQueue, *task_ids: str) -> None:
+    for task_id in task_ids:
+        await until_status(queue, task_id, TaskStatus.RUNNING)
+
+
+async def result_of(queue: TaskQueue, task_id: str) -> Result:
+    result = await queue.get_result(task_id)
+    assert result is not None, f"task {task_id} has not ended"
+    return result
