@@ -259,4 +259,4 @@ def _read(
     raw: sqlite3.Connection, reader: Connection, function: Callable[[sqlite3.Connection, Any], T], argument: Any
 ) -> T:
     reader.check_identity()
-    return function(raw, argument)
+    return reader.patiently(lambda: function(raw, argument))  # with a rollback journal a writer can be in the way

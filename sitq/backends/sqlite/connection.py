@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _TICK = 0.001
 _YIELD = 50e-6
+_OPENING_YIELD = 1e-3  # opening hands over between three threads many times
 # Calls on the loop's own thread before one goes through the database thread, which then takes the checkpoint.
 _CALLS_HERE = 64
 _IDENTITY_INTERVAL = 1.0
@@ -73,7 +74,7 @@ class Connection:
             BackendError: the file is not a store of this version; it was left as it is.
         """
         self._loop = asyncio.get_running_loop()
-        with self._giving_way():
+        with self._giving_way(_OPENING_YIELD):
             self._db = await hop.connect(self.file.uri, self.file.path)
         self.identity = self.file.identity()
         try:
@@ -118,6 +119,11 @@ class Connection:
     def idle(self) -> bool:
         """A small call may run on the loop's own thread now: nothing is in flight, and a commit waits for no disk."""
         return not self._in_flight and self._raw is not None and self._calls_here < _CALLS_HERE
+
+    @property
+    def may_wait(self) -> bool:
+        """What runs on the connection now runs on its own thread, and may wait for a lock."""
+        return not self._here
 
     def call_here(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run `function(raw, *arguments)` on the loop's own thread, when `idle`.
@@ -182,7 +188,7 @@ class Connection:
     def _prepare(self, raw: sqlite3.Connection, create: bool) -> None:
         """Bring a new connection and its file up, again and again while others do the same."""
         raw.execute("pragma busy_timeout = 0")
-        self._patiently(lambda: self._configure(raw, create))
+        self.patiently(lambda: self._configure(raw, create))
         if self._durability == "normal" and not self.file.shared and not self._query_only:
             self._raw = raw
 
@@ -216,10 +222,10 @@ class Connection:
                 raise
             if self._here:
                 raise LockTakenError from exc
-            self._patiently(lambda: raw.execute(statement))
+            self.patiently(lambda: raw.execute(statement))
 
-    def _patiently(self, step: Callable[[], object]) -> None:
-        """Do something until no lock is in its way.
+    def patiently(self, step: Callable[[], T]) -> T:
+        """Do something, again and again until no lock is in its way, on the connection's thread.
 
         Raises:
             StoreBusyError: the lock was not free within the lock timeout.
@@ -228,8 +234,7 @@ class Connection:
         longest = 0.0001
         while True:
             try:
-                step()
-                return
+                return step()
             except sqlite3.OperationalError as exc:
                 if not is_busy(exc):
                     raise
@@ -242,7 +247,7 @@ class Connection:
             longest = min(longest * 1.5, 0.002)
 
     @contextlib.contextmanager
-    def _giving_way(self) -> Iterator[None]:
+    def _giving_way(self, pause: float = _YIELD) -> Iterator[None]:
         """Give the database thread a chance at the GIL now and then while it has work.
 
         A loop that is busy in slices of 0.5 ms takes the GIL back before the thread's forced-switch clock runs out:
@@ -250,7 +255,7 @@ class Connection:
         """
         self._in_flight += 1
         if self._timer is None:
-            self._timer = self._loop.call_later(_TICK, self._let_thread_run)
+            self._timer = self._loop.call_later(_TICK, self._let_thread_run, pause)
         try:
             yield
         finally:
@@ -259,9 +264,9 @@ class Connection:
                 self._timer.cancel()
                 self._timer = None
 
-    def _let_thread_run(self) -> None:
-        time.sleep(_YIELD)
-        self._timer = self._loop.call_later(_TICK, self._let_thread_run)
+    def _let_thread_run(self, pause: float) -> None:
+        time.sleep(pause)
+        self._timer = self._loop.call_later(_TICK, self._let_thread_run, pause)
 
     async def _settle(self, db: aiosqlite.Connection) -> None:
         """Wait until the thread has ended what it was given."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from sitq.backends.sqlite.connection import Connection, LockTakenError
-from sitq.backends.sqlite.errors import is_store_trouble
+from sitq.backends.sqlite.errors import is_store_trouble, store_error
 
 # A verb gets the requests of several callers at once and gives an answer for each. An answer that is an exception is
 # raised at its caller, and only there.
@@ -198,12 +198,17 @@ class Writer:
         except Exception as exc:
             if len(batch) == 1 or isinstance(exc, LockTakenError) or is_store_trouble(exc):
                 raise
+            if not self._connection.may_wait:
+                raise LockTakenError from exc  # one of several transactions could find the lock taken half-way
         answers: list[Any] = []
         wakes: set[str] = set()
         dues: list[int] = []
         for item in batch:
             try:
                 answer, more, due = self._transact(raw, [item])
+            except sqlite3.Error as exc:
+                answers.append(store_error(exc, self._connection.file.path))
+                continue
             except Exception as exc:
                 answers.append(exc)
                 continue
@@ -221,6 +226,8 @@ class Writer:
     def _attempt(self, raw: sqlite3.Connection, batch: list[tuple[Verb, Any]], *, careful: bool) -> _Outcome:
         transaction = Transaction(self._connection, raw, careful=careful)
         try:
+            if self._connection.file.shared:
+                transaction.begin()  # with a rollback journal reads before the lock could find it taken
             answers = _dispatch(transaction, batch)
             transaction.commit()
         except BaseException:
