@@ -40,9 +40,16 @@ class Runner:
         self._serializer = serializer
         self._done = done
         self._threads = ThreadPool("sitq-task")
+        self._context = contextvars.copy_context()
 
     def start(self, claim: Claim) -> Attempt:
-        """Begin an attempt. It never raises: whatever goes wrong is its outcome."""
+        """Begin an attempt, in a copy of the context in which the worker was started.
+
+        It never raises: whatever goes wrong is its outcome.
+        """
+        return self._context.copy().run(self._start, claim)
+
+    def _start(self, claim: Claim) -> Attempt:
         if claim.executor == LOOP_EXECUTOR:
             return LoopAttempt(claim, self._serializer, self._done)
         return ThreadAttempt(claim, self._serializer, self._done, self._threads)

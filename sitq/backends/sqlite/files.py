@@ -1,6 +1,7 @@
 """What must hold for the file of a store before and while it is open: its place, its permissions, its identity."""
 
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,14 +130,21 @@ def _shared_folder(path: str) -> str | None:
 def _file_system(path: str) -> str | None:
     """The type of the file system that holds a path, from proc_pid_mountinfo(5); None where there is no such file."""
     try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
     except OSError:
         return None
     best, kind = "", None
     for line in lines:
-        mount, _, rest = line.partition(" - ")
-        point = mount.split()[4].encode().decode("unicode_escape")
+        mount, _, rest = line.partition(b" - ")
+        point = os.fsdecode(_OCTAL.sub(_as_byte, mount.split()[4]))
         inside = path == point or path.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
-            best, kind = point, rest.split()[0]
+            best, kind = point, os.fsdecode(rest.split()[0])
     return kind
+
+
+_OCTAL = re.compile(rb"\\([0-7]{3})")  # how blanks and the like are written there
+
+
+def _as_byte(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 8)])

@@ -95,16 +95,21 @@ class CountingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.timers = 0
+        self.calls_from_threads = 0
         self.readers: set[int] = set()
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
         self.timers += 1
         return super().call_at(when, callback, *args, context=context)
 
-    def add_reader(self, fd: int, callback: Any, *args: Any) -> None:
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        self.calls_from_threads += 1
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
         self.readers.add(fd)
         super().add_reader(fd, callback, *args)
 
-    def remove_reader(self, fd: int) -> bool:
+    def remove_reader(self, fd: Any) -> bool:
         self.readers.discard(fd)
         return super().remove_reader(fd)

@@ -1,5 +1,6 @@
 """What a claim costs does not depend on how much else the store holds: counted in steps of SQLite's virtual machine."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,9 @@ def steps_of_a_claim(path: Path, worker: WorkerInfo, limit: int) -> int:
 
 
 @pytest.mark.parametrize("add", [add_finished, add_scheduled, add_running, add_ready_behind])
-async def test_claim_costs_the_same_beside_a_crowd(path: Path, add) -> None:  # type: ignore[no-untyped-def]
+async def test_claim_costs_the_same_beside_a_crowd(
+    path: Path, add: Callable[[SQLiteBackend, WorkerInfo], Awaitable[None]]
+) -> None:
     async with SQLiteBackend(path) as backend:
         worker = await register(backend, lease=HOUR)
         lanes = [make_task(queue=f"lane-{number % 4}", delay=delay) for number in range(200) for delay in (0.0, HOUR)]

@@ -181,9 +181,7 @@ async def test_refused_task_takes_none_of_its_batch_in(backend: SQLiteBackend) -
     batch = [make_task(), make_task(key="a", on_conflict=OnConflict.RAISE)]
     beside = make_task()
 
-    error, answer = await answers_of(
-        *(asyncio.ensure_future(backend.enqueue(tasks)) for tasks in (batch, [beside]))
-    )
+    error, answer = await answers_of(*(asyncio.ensure_future(backend.enqueue(tasks)) for tasks in (batch, [beside])))
 
     assert isinstance(error, TaskQueueError)
     assert answer == [beside.id]
@@ -241,7 +239,7 @@ async def test_cancelled_callers_leave_the_answers_of_the_others(writer: Writer,
 async def test_request_that_finds_the_lock_taken_while_it_is_run_again_gets_its_answer(
     writer: Writer, outsider: sqlite3.Connection
 ) -> None:
-    """A batch on the loop's own thread fails, and by the time that its requests are run singly another program writes."""
+    """A batch fails on the loop's own thread, and when its requests are run singly another program writes."""
 
     def fail_and_let_another_program_in(transaction: Transaction, requests: Sequence[Any]) -> list[Any]:
         if not outsider.in_transaction:
