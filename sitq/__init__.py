@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     )
     from sitq.handle import TaskHandle
     from sitq.inspector import Inspector
+    from sitq.options import task
     from sitq.queue import TaskQueue
-    from sitq.retry import Retry
+    from sitq.retry import Discard, Retry, RetryAfter, Snooze
     from sitq.serialization import CloudpickleSerializer, JsonSerializer, SignedSerializer
     from sitq.sync import SyncTaskQueue
     from sitq.worker import Worker
@@ -48,7 +49,11 @@ __all__ = [
     "TaskStatus",
     "TaskInfo",
     "TaskQuery",
+    "task",
     "Retry",
+    "RetryAfter",
+    "Snooze",
+    "Discard",
     "current_task",
     "check_cancelled",
     "TaskContext",
@@ -79,7 +84,8 @@ _HOMES = {
     "sitq.handle": ("TaskHandle",),
     "sitq.inspector": ("Inspector",),
     "sitq.queue": ("TaskQueue",),
-    "sitq.retry": ("Retry",),
+    "sitq.options": ("task",),
+    "sitq.retry": ("Discard", "Retry", "RetryAfter", "Snooze"),
     "sitq.serialization": ("CloudpickleSerializer", "JsonSerializer", "SignedSerializer"),
     "sitq.sync": ("SyncTaskQueue",),
     "sitq.worker": ("Worker",),

@@ -6,9 +6,11 @@ import math
 import operator
 import types
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
-from sitq.exceptions import SerializationError
+from sitq.exceptions import SerializationError, ValidationError
+from sitq.retry import Retry
 
 _DEPTH = 100
 _UNCHANGED = frozenset({types.NoneType, bool, int, str})
@@ -93,3 +95,23 @@ def import_function(path: str) -> Callable[..., Any]:
     if not callable(found):
         raise SerializationError(f"{path} must be a function, got {type(found).__qualname__}")
     return found  # type: ignore[no-any-return]
+
+
+def policy_as_json(retry: Retry) -> dict[str, Any]:
+    """Write a retry policy as plain data, its exception types by import path."""
+    return asdict(retry) | {name: [import_path(kind) for kind in getattr(retry, name)] for name in _KINDS}
+
+
+def policy_from_json(fields: dict[str, Any]) -> Retry:
+    """Make the policy again.
+
+    Raises:
+        SerializationError: the fields are not those of a policy, or a type is not to be found.
+    """
+    try:
+        return Retry(**fields | {name: tuple(map(import_function, fields[name])) for name in _KINDS})
+    except (TypeError, KeyError, ValidationError) as exc:
+        raise SerializationError(f"cannot read the retry policy of the payload: {exc}") from exc
+
+
+_KINDS = ("on", "give_up_on")

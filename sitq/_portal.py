@@ -26,6 +26,7 @@ class Portal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
+        self._starting = threading.Lock()
 
     @property
     def running(self) -> bool:
@@ -44,13 +45,14 @@ class Portal:
 
     def start(self) -> None:
         """Start the thread and wait until its loop runs. Starting twice is harmless."""
-        if self.running:
-            return
-        ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready,), name=self._name, daemon=True)
-        self._thread.start()
-        ready.wait()
-        self._pid = os.getpid()
+        with self._starting:
+            if self.running:
+                return
+            ready = threading.Event()
+            self._thread = threading.Thread(target=self._run, args=(ready,), name=self._name, daemon=True)
+            self._thread.start()
+            ready.wait()
+            self._pid = os.getpid()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and return what it returns; the caller blocks, and Ctrl-C still reaches it.

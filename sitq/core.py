@@ -36,7 +36,7 @@ FINAL = frozenset({TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.CANCELLED})
 class Cause(StrEnum):
     """Why an attempt ended. It decides which budget pays for the next one.
 
-    `ERROR` and `TIMEOUT` are charged to the retry policy, `LOST` to the worker's `max_crashes`,
+    `ERROR` and `TIMEOUT` are charged to the retry policy, `LOST` to the worker's `max_crashes`, `SNOOZED` and
     `RELEASED` to nothing.
     """
 
@@ -45,6 +45,7 @@ class Cause(StrEnum):
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     LOST = "lost"
+    SNOOZED = "snoozed"
     RELEASED = "released"
 
 

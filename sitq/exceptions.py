@@ -126,3 +126,14 @@ class TaskLostError(TaskExecutionError):
 
 class TaskCancelledError(TaskExecutionError):
     """Somebody cancelled the task before it had a value."""
+
+
+_BY_NAME = {error.__name__: error for error in (TaskTimeoutError, TaskLostError, TaskCancelledError)}
+
+
+def execution_error(error: str, *, traceback: str | None, task_id: str) -> TaskExecutionError:
+    """Make the error of a task from how it is stored, "ValueError: …" or "TaskTimeoutError: …"."""
+    name, _, reason = error.partition(": ")
+    if name in _BY_NAME:
+        return _BY_NAME[name](reason, traceback=traceback, task_id=task_id)
+    return TaskExecutionError(error, traceback=traceback, task_id=task_id)

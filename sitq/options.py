@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from sitq.core import DEFAULT_QUEUE, OnConflict
 from sitq.exceptions import ValidationError
 from sitq.retry import Retry
-from sitq.validation import aware, integer, not_negative, positive, text
+from sitq.validation import aware, callable_object, integer, not_negative, positive, text
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,69 @@ class TaskOptions:
                 known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_NAMES)}"
                 raise ValidationError(f"there is no option {name!r}; {known}")
         return replace(self, **{name: _CONVERT.get(name, _keep)(value) for name, value in options.items()})
+
+
+class GivenOptions:
+    """The options that a caller gave, to be laid over the defaults of each function.
+
+    Raises:
+        ValidationError: there is no such option, or it cannot be right.
+    """
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given = dict(given)
+        self._alone = TaskOptions().changed(**given)
+
+    def but(self, **options: Any) -> "GivenOptions":
+        """Give some more, or some others; an eta takes the place of a delay, and a delay that of an eta."""
+        return GivenOptions(_one_moment(self._given, options))
+
+    def on(self, func: Callable[..., Any]) -> TaskOptions:
+        """Lay them over a function's own defaults."""
+        defaults = _defaults_of(func)
+        return self._alone if defaults is None else defaults.changed(**_one_moment({}, self._given))
+
+
+def task(**options: Any) -> Callable[[F], F]:
+    """Give a function defaults for its options; the function itself stays as it is.
+
+    ```python
+    @task(queue="mail", retry=3, timeout=30.0)
+    def send(to: str) -> None: ...
+    ```
+
+    Raises:
+        ValidationError: there is no such option, or it cannot be right.
+    """
+    defaults = TaskOptions().changed(**options)
+
+    def decorate(func: F) -> F:
+        _defaults[callable_object(func)] = defaults
+        return func
+
+    return decorate
+
+
+# Beside the functions and not on them: what hangs on a function sent by value would travel with it.
+_defaults: WeakKeyDictionary[Callable[..., Any], TaskOptions] = WeakKeyDictionary()
+
+
+def _defaults_of(func: Callable[..., Any]) -> TaskOptions | None:
+    if not _defaults:
+        return None
+    try:
+        return _defaults.get(func)
+    except TypeError:  # it can be called but not hashed
+        return None
+
+
+def _one_moment(before: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**before, **options}
+    if options.get("eta") is not None and "delay" not in options:
+        merged["delay"] = 0.0
+    elif options.get("delay") and "eta" not in options:
+        merged["eta"] = None
+    return merged
 
 
 _OWN = frozenset({"retry", "name"})  # what the task's fields of these names hold is decided elsewhere

@@ -28,15 +28,18 @@ def preview_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str |
         return None
     parts = [_shorten(value) for value in args]
     parts += [f"{name}={_shorten(value)}" for name, value in kwargs.items()]
-    text = ", ".join(parts)
+    text = ", ".join(parts).encode("utf-8", "backslashreplace").decode()  # no store takes lone surrogates
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _shorten(value: Any) -> str:
     kind = type(value)
-    if kind in _PLAIN:
-        return repr(value) if kind not in (str, bytes) or len(value) <= 60 else _repr.repr(value)
-    return _repr.repr(value) if kind in _CONTAINERS else f"<{kind.__qualname__}>"
+    try:
+        if kind in _PLAIN:
+            return repr(value) if kind not in (str, bytes) or len(value) <= 60 else _repr.repr(value)
+        return _repr.repr(value) if kind in _CONTAINERS else f"<{kind.__qualname__}>"
+    except Exception:  # an integer of thousands of digits, or a class of the same name as one that reprlib knows
+        return f"<{kind.__qualname__}>"
 
 
 def function_name(function: Callable[..., Any]) -> str:

@@ -10,10 +10,10 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 from sitq.backends import as_backend
 from sitq.backends.base import Backend
 from sitq.core import Attempt, Result, Stats, TaskInfo, TaskQuery, TaskStatus
-from sitq.exceptions import TaskCancelledError, TaskExecutionError, TaskLostError, TaskTimeoutError, ValidationError
+from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
-from sitq.options import TaskOptions
+from sitq.options import GivenOptions
 from sitq.packing import Packer
 from sitq.serialization import Serializer, call_serializer
 from sitq.validation import arguments, not_negative
@@ -23,7 +23,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _CHUNK = 1000  # tasks in one transaction of enqueue_many
-_ERRORS = {error.__name__: error for error in (TaskTimeoutError, TaskLostError, TaskCancelledError)}
 
 
 class TaskQueue:
@@ -53,7 +52,7 @@ class TaskQueue:
         self._watcher = ResultWatcher(self.backend)
         self._opened = False
         self._packer = Packer(self._serializer)
-        self._options = TaskOptions()
+        self._given = GivenOptions({})
 
     def __repr__(self) -> str:
         return f"TaskQueue({self.backend!r})"
@@ -84,7 +83,7 @@ class TaskQueue:
         Raises:
             ValidationError: there is no such option, or it cannot be right.
         """
-        return BoundQueue(self, self._options.changed(**options))
+        return BoundQueue(self, self._given.but(**options))
 
     @overload
     async def enqueue(
@@ -114,7 +113,7 @@ class TaskQueue:
             SerializationError: the call cannot become bytes; the message names the object that is in the way.
             ResourceExhaustionError: the payload is too large or the disk is full.
         """
-        return await self._enqueue(self._options, func, args, kwargs, eta)
+        return await self._enqueue(self._given, func, args, kwargs, eta)
 
     @overload
     async def enqueue_many(
@@ -136,7 +135,7 @@ class TaskQueue:
         Raises:
             ValidationError: `func` is not callable, or an item of `args_list` is no tuple.
         """
-        return await self._enqueue_many(self._options, func, args_list)
+        return await self._enqueue_many(self._given, func, args_list)
 
     @overload
     async def map(
@@ -147,7 +146,7 @@ class TaskQueue:
 
     async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
         """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
-        return await self._enqueue_many(self._options, func, zip(*iterables, strict=False))
+        return await self._enqueue_many(self._given, func, zip(*iterables, strict=False))
 
     async def get_result(self, task_id: str, timeout: float | None = None) -> Result | None:
         """Wait until a task has ended and tell what it came to.
@@ -174,10 +173,7 @@ class TaskQueue:
         if not result.status.is_final:
             raise ValidationError(f"task {result.task_id} is {result.status}, it has no value yet; use get_result")
         error = result.error or f"the task was {result.status}"
-        name, _, reason = error.partition(": ")
-        if name in _ERRORS:
-            raise _ERRORS[name](reason, traceback=result.traceback, task_id=result.task_id)
-        raise TaskExecutionError(error, traceback=result.traceback, task_id=result.task_id)
+        raise execution_error(error, traceback=result.traceback, task_id=result.task_id)
 
     async def as_completed(self, handles: Iterable[TaskHandle[R]]) -> AsyncGenerator[TaskHandle[R], None]:
         """Yield handles in the order in which their tasks end."""
@@ -241,24 +237,25 @@ class TaskQueue:
 
     async def _enqueue(
         self,
-        options: TaskOptions,
+        given: GivenOptions,
         func: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         eta: datetime | None,
     ) -> TaskHandle[Any]:
         if eta is not None:
-            options = options.changed(eta=eta, delay=0.0)
-        task = self._packer.pack(options, func, args, kwargs)
+            given = given.but(eta=eta)
+        task = self._packer.pack(given.on(func), func, args, kwargs)
         if not self.backend.connected:
             await self.connect()
         (task_id,) = await self.backend.enqueue((task,))
         return TaskHandle(task_id, self)
 
     async def _enqueue_many(
-        self, options: TaskOptions, func: Callable[..., Any], args_list: Iterable[Sequence[Any]]
+        self, given: GivenOptions, func: Callable[..., Any], args_list: Iterable[Sequence[Any]]
     ) -> list[TaskHandle[Any]]:
         await self.connect()
+        options = given.on(func)
         handles: list[TaskHandle[Any]] = []
         remaining = iter(args_list)
         stored: asyncio.Task[list[str]] | None = None
@@ -276,26 +273,26 @@ class TaskQueue:
 class BoundQueue:
     """A view of a queue whose tasks get certain options."""
 
-    def __init__(self, queue: TaskQueue, options: TaskOptions) -> None:
+    def __init__(self, queue: TaskQueue, given: GivenOptions) -> None:
         self._queue = queue
-        self._options = options
+        self._given = given
 
     def options(self, **options: Any) -> "BoundQueue":
         """Change some of the options."""
-        return BoundQueue(self._queue, self._options.changed(**options))
+        return BoundQueue(self._queue, self._given.but(**options))
 
     async def enqueue(
         self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
     ) -> TaskHandle[Any]:
         """As `TaskQueue.enqueue`."""
-        return await self._queue._enqueue(self._options, func, args, kwargs, eta)
+        return await self._queue._enqueue(self._given, func, args, kwargs, eta)
 
     async def enqueue_many(
         self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /
     ) -> list[TaskHandle[Any]]:
         """As `TaskQueue.enqueue_many`."""
-        return await self._queue._enqueue_many(self._options, func, args_list)
+        return await self._queue._enqueue_many(self._given, func, args_list)
 
     async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
         """As `TaskQueue.map`."""
-        return await self._queue._enqueue_many(self._options, func, zip(*iterables, strict=False))
+        return await self._queue._enqueue_many(self._given, func, zip(*iterables, strict=False))

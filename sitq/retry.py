@@ -1,4 +1,4 @@
-"""Whether a failed attempt is followed by another, and after how long: pure policy."""
+"""Whether an attempt is followed by another, and after how long: policy, and what a task itself may raise."""
 
 import math
 import random
@@ -52,11 +52,17 @@ class Retry:
     def wait_after(self, failures: int, exc: BaseException | None = None) -> float | None:
         """Seconds until the next attempt; None when there is none.
 
+        `RetryAfter` chooses the wait itself, and `Discard` ends the task.
+
         Args:
             failures: how often the task has failed or run out of time, this time included.
             exc: what it failed with; None after a timeout.
         """
-        if failures >= self.max_attempts or not self._is_worth(exc):
+        if failures >= self.max_attempts or isinstance(exc, Discard):
+            return None
+        if isinstance(exc, RetryAfter):
+            return exc.delay
+        if not self._is_worth(exc):
             return None
         # The exponent is bounded so that the float cannot overflow long before max_delay is met.
         longest = min(self.delay * self.backoff ** min(failures - 1, 512), self.max_delay)
@@ -64,6 +70,47 @@ class Retry:
 
     def _is_worth(self, exc: BaseException | None) -> bool:
         return exc is None or (isinstance(exc, self.on) and not isinstance(exc, self.give_up_on))
+
+
+class RetryAfter(Exception):  # what a task raises reads as the wish that it is
+    """Raised in a task: this attempt failed; try again after so many seconds.
+
+    It is charged to the task's policy, or to `Retry()` if it has none.
+
+    Args:
+        delay: seconds until the next attempt.
+        reason: what to show as the error.
+    """
+
+    def __init__(self, delay: float, reason: str = "") -> None:
+        super().__init__(reason or f"again in {delay:g} s")
+        self.delay = not_negative("delay", delay)
+
+    def __reduce__(self) -> tuple[type["RetryAfter"], tuple[float, str]]:
+        return type(self), (self.delay, str(self))
+
+
+class Snooze(Exception):  # as above
+    """Raised in a task: not now; run me again after so many seconds. It counts as no attempt of any policy.
+
+    Args:
+        delay: seconds until the next run.
+    """
+
+    def __init__(self, delay: float) -> None:
+        super().__init__(f"again in {delay:g} s")
+        self.delay = not_negative("delay", delay)
+
+    def __reduce__(self) -> tuple[type["Snooze"], tuple[float]]:
+        return type(self), (self.delay,)
+
+
+class Discard(Exception):  # as above
+    """Raised in a task: it failed for good, whatever its policy says.
+
+    Args:
+        reason: what to show as the error.
+    """
 
 
 def _is_exception_type(kind: object) -> bool:

@@ -4,14 +4,14 @@ import asyncio
 import contextvars
 import inspect
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
 from sitq import context
 from sitq.context import TaskContext
-from sitq.core import LOOP_EXECUTOR, Cause, Claim, Outcome, TaskStatus
+from sitq.core import LOOP_EXECUTOR, Cause, Claim, Outcome
+from sitq.outcomes import failure, stopped, success, timed_out
 from sitq.retry import RetriedCall, Retry
 from sitq.serialization import CallSerializer
 from sitq.threads import ThreadPool
@@ -101,7 +101,7 @@ class LoopAttempt:
                 function, self._retry = _unwrap(function)
                 self._awaitable = function(*arguments, **keywords)
             value = await self._in_time(self._awaitable)
-            return _success(self.claim, self._serializer.dumps(value), self._begun)
+            return success(self.claim, self._serializer.dumps(value), self._begun)
         except BaseException as exc:  # whatever user code raises, SystemExit too, ends the task and not the worker
             return self._judge(exc)
 
@@ -161,7 +161,7 @@ class ThreadAttempt:
             value = function(*arguments, **keywords)
             if inspect.isawaitable(value):
                 return _Awaitable(value)
-            return _success(self.claim, self._serializer.dumps(value), self._begun)
+            return success(self.claim, self._serializer.dumps(value), self._begun)
         except BaseException as exc:  # as on the loop
             return failure(self.claim, exc, self._begun, self._retry)
 
@@ -210,99 +210,3 @@ def _unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], Retry | N
 def _context_of(claim: Claim, begun: float) -> TaskContext:
     deadline = None if claim.timeout is None else begun + claim.timeout
     return TaskContext(claim.id, claim.attempt, claim.name, deadline)
-
-
-def _success(claim: Claim, value: bytes, begun: float) -> Outcome:
-    return Outcome(
-        id=claim.id,
-        attempt=claim.attempt,
-        queue=claim.queue,
-        status=TaskStatus.SUCCESS,
-        cause=Cause.SUCCESS,
-        value=value,
-        duration=time.monotonic() - begun,
-    )
-
-
-def failure(claim: Claim, exc: BaseException, begun: float, retry: Retry | None = None) -> Outcome:
-    """Judge an exception of user code: the end of the task, or of one attempt if its policy has another."""
-    wait = None if retry is None else retry.wait_after(claim.failures + 1, exc)
-    return Outcome(
-        id=claim.id,
-        attempt=claim.attempt,
-        queue=claim.queue,
-        status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
-        cause=Cause.ERROR,
-        error=one_line(exc),
-        traceback=_traceback_of(exc),
-        delay=wait or 0.0,
-        duration=time.monotonic() - begun,
-    )
-
-
-def timed_out(claim: Claim, begun: float, retry: Retry | None = None) -> Outcome:
-    """Judge an attempt that ran longer than it may."""
-    wait = None if retry is None else retry.wait_after(claim.failures + 1)
-    return Outcome(
-        id=claim.id,
-        attempt=claim.attempt,
-        queue=claim.queue,
-        status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
-        cause=Cause.TIMEOUT,
-        error=f"TaskTimeoutError: it ran longer than its timeout of {claim.timeout:g} s",
-        delay=wait or 0.0,
-        duration=time.monotonic() - begun,
-    )
-
-
-def stopped(claim: Claim, cause: Cause, begun: float | None = None) -> Outcome:
-    """Judge an attempt that was cancelled, or is given back for another worker to run; `begun` None: it never began."""
-    cancelled = cause is Cause.CANCELLED
-    return Outcome(
-        id=claim.id,
-        attempt=claim.attempt,
-        queue=claim.queue,
-        status=TaskStatus.CANCELLED if cancelled else TaskStatus.PENDING,
-        cause=cause,
-        error="TaskCancelledError: it was cancelled while running" if cancelled else None,
-        duration=0.0 if begun is None else time.monotonic() - begun,
-    )
-
-
-def lost(claim: Claim) -> Outcome:
-    """Judge a task that has killed its worker as often as it may, without running it."""
-    return Outcome(
-        id=claim.id,
-        attempt=claim.attempt,
-        queue=claim.queue,
-        status=TaskStatus.FAILED,
-        cause=Cause.LOST,
-        error=f"TaskLostError: its worker died {claim.crashes} times while running it",
-    )
-
-
-def one_line(exc: BaseException) -> str:
-    """Write an exception as "ValueError: first line of its message", at most 1000 characters."""
-    try:
-        text = str(exc)
-    except Exception:
-        text = "(its message cannot be shown)"
-    name = type(exc).__qualname__
-    first = _storable(text.strip().partition("\n")[0][:1000])
-    return f"{name}: {first}" if first else name
-
-
-def _storable(text: str) -> str:
-    """Escape lone surrogates, as file names that are no UTF-8 have them: no store takes them."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _traceback_of(exc: BaseException) -> str:
-    """Write the traceback from the first frame of user code on; the frames before are the runner's own."""
-    inner = exc.__traceback__
-    while inner is not None and inner.tb_frame.f_code.co_filename == __file__:
-        inner = inner.tb_next
-    try:
-        return _storable("".join(traceback.format_exception(type(exc), exc, inner)))
-    except Exception:
-        return f"{type(exc).__qualname__} (its traceback cannot be shown)\n"

@@ -11,9 +11,18 @@ from sitq._anatomy import Carried
 from sitq._envelope import CALL, VALUE, Envelope
 from sitq._envelope import required_python as required_python
 from sitq._pickling import FileFullError, Pickled, carries_code, error_line, pickle_function, pickle_value, unpickle
-from sitq._portable import from_json, import_function, import_path, json_fault, to_json
+from sitq._portable import (
+    from_json,
+    import_function,
+    import_path,
+    json_fault,
+    policy_as_json,
+    policy_from_json,
+    to_json,
+)
 from sitq.captures import call_roots, find_problem, format_size, largest, pickling_fault, total_size
 from sitq.exceptions import ResourceExhaustionError, SerializationError, SitqError, ValidationError
+from sitq.retry import RetriedCall
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -225,11 +234,12 @@ class JsonSerializer:
         Raises:
             SerializationError: the function cannot be imported by its name, or JSON would not bring an argument back.
         """
+        func, policy = (func.function, [policy_as_json(func.retry)]) if isinstance(func, RetriedCall) else (func, [])
         path = import_path(func)
         for root in call_roots(func, args, kwargs)[1:]:
             if fault := json_fault(root.value, root.path):
                 raise SerializationError(fault)
-        return self._envelope.header(CALL, carries_code=False) + to_json([path, args, dict(kwargs)])
+        return self._envelope.header(CALL, carries_code=False) + to_json([path, args, dict(kwargs), *policy])
 
     def dumps_many(self, func: Callable[..., Any], calls: Iterable[Sequence[Any]], /) -> Iterator[bytes]:
         """Make the payloads of many calls of one function."""
@@ -245,6 +255,8 @@ class JsonSerializer:
         match from_json(payload[self._envelope.body_at :]):
             case [str(path), list(args), dict(kwargs)]:
                 return import_function(path), tuple(args), kwargs
+            case [str(path), list(args), dict(kwargs), dict(policy)]:
+                return RetriedCall(import_function(path), policy_from_json(policy)), tuple(args), kwargs
             case other:
                 raise SerializationError(f"payload must hold a path, a list and an object, got {type(other).__name__}")
 

@@ -9,8 +9,9 @@ from sitq.backends.base import Backend
 from sitq.core import Cause, Claim, Outcome, WorkerInfo
 from sitq.exceptions import BackendError, ResourceExhaustionError
 from sitq.heartbeat import Heartbeat
+from sitq.outcomes import lost, stopped
 from sitq.pacing import Backoff, Pace, TripBudget
-from sitq.runner import Attempt, Runner, lost, stopped
+from sitq.runner import Attempt, Runner
 from sitq.serialization import CallSerializer
 
 logger = logging.getLogger("sitq.worker")

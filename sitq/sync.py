@@ -160,6 +160,10 @@ class SyncBoundQueue:
         self._queue = queue
         self._bound = bound
 
+    def options(self, **options: Any) -> "SyncBoundQueue":
+        """Change some of the options."""
+        return SyncBoundQueue(self._queue, self._bound.options(**options))
+
     def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> str:
         """As `SyncTaskQueue.enqueue`."""
         return str(self._queue._call(self._bound.enqueue, func, *args, eta=eta, **kwargs))
@@ -167,6 +171,10 @@ class SyncBoundQueue:
     def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[str]:
         """As `SyncTaskQueue.enqueue_many`."""
         return [str(handle) for handle in self._queue._call(self._bound.enqueue_many, func, args_list)]
+
+    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[str]:
+        """As `SyncTaskQueue.map`."""
+        return [str(handle) for handle in self._queue._call(self._bound.map, func, *iterables)]
 
 
 async def _first_of(queue: TaskQueue, ids: Sequence[str]) -> str:

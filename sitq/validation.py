@@ -7,6 +7,8 @@ from typing import Any
 
 from sitq.exceptions import ValidationError
 
+_LONGEST = 1000 * 365.25 * 86400  # no store counts further
+
 
 def at_least_one(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -17,18 +19,26 @@ def at_least_one(name: str, value: int) -> int:
 def integer(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValidationError(f"{name} must be an integer, got {value!r}")
+    if abs(value) >= 1 << 31:
+        raise ValidationError(f"{name} must be less than 2**31 either way, got {value}")
     return value
 
 
 def positive(name: str, seconds: float) -> float:
     if not _is_number(seconds) or seconds <= 0:
         raise ValidationError(f"{name} must be more than 0 seconds, got {seconds!r}")
-    return float(seconds)
+    return _bounded(name, seconds)
 
 
 def not_negative(name: str, seconds: float) -> float:
     if not _is_number(seconds) or seconds < 0:
         raise ValidationError(f"{name} must be 0 seconds or more, got {seconds!r}")
+    return _bounded(name, seconds)
+
+
+def _bounded(name: str, seconds: float) -> float:
+    if seconds > _LONGEST:
+        raise ValidationError(f"{name} must be at most {_LONGEST:.0f} seconds, a thousand years, got {seconds!r}")
     return float(seconds)
 
 
