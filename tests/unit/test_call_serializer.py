@@ -96,7 +96,9 @@ def test_a_serializer_that_returns_text_is_refused() -> None:
 
 
 def test_what_a_serializer_refuses_is_named() -> None:
-    with pytest.raises(SerializationError, match=r"serializer 'pickle' refuses function <lambda>: .*(pickle|local object)"):
+    with pytest.raises(
+        SerializationError, match=r"serializer 'pickle' refuses function <lambda>: .*(pickle|local object)"
+    ):
         call_serializer(pickle).dumps_call(lambda: None, (), {})
     with pytest.raises(SerializationError, match=r"serializer 'pickle' refuses result: \w+Error: .*lambda"):
         call_serializer(pickle).dumps(lambda: None)

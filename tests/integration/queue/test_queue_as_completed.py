@@ -84,9 +84,7 @@ async def test_leaving_early_leaves_nobody_waiting(path: Path) -> None:
         assert not [task for task in asyncio.all_tasks() if task in before and "wait(" in repr(task)]
 
 
-async def test_store_that_closes_raises_once(
-    queue: TaskQueue, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_store_that_closes_raises_once(queue: TaskQueue, caplog: pytest.LogCaptureFixture) -> None:
     tasks = await queue.map(abs, range(3))
     waiting = asyncio.create_task(anext(queue.as_completed(tasks)))
     await asyncio.sleep(0.05)

@@ -27,9 +27,7 @@ async def info_of(task: TaskHandle[Any]) -> TaskInfo:
 
 
 async def test_options_reach_the_store(queue: TaskQueue) -> None:
-    bound = queue.options(
-        queue="mail", priority=3, tags=["a", "b"], meta={"user": 7}, name="send", retry=5
-    )
+    bound = queue.options(queue="mail", priority=3, tags=["a", "b"], meta={"user": 7}, name="send", retry=5)
 
     info = await info_of(await bound.enqueue(abs, 1))
 

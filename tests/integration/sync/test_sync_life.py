@@ -105,22 +105,30 @@ def test_threads_share_one_queue(queue: SyncTaskQueue, worker: None) -> None:
         assert list(pool.map(ask, range(40))) == list(range(40))
 
 
-def use_at_once(queue: SyncTaskQueue, threads: int) -> None:
-    together = threading.Barrier(threads)
+def use_at_once(queue: SyncTaskQueue, count: int) -> list[str]:
+    """Use it from many threads at the same moment, and tell what they found; who hangs tells nothing."""
+    together, found = threading.Barrier(count), list[str]()
 
     def use() -> None:
         together.wait()
-        queue.stats()
+        try:
+            queue.stats()
+            found.append("stats")
+        except Exception as exc:
+            found.append(repr(exc))
 
-    with ThreadPoolExecutor(threads) as pool:
-        for used in [pool.submit(use) for _ in range(threads)]:
-            used.result(timeout=5.0)
+    threads = [threading.Thread(target=use, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=5.0)
+    return found
 
 
 def test_threads_that_use_it_first_at_once_share_one_loop(path: Path) -> None:
     for _ in range(20):
         queue = SyncTaskQueue(path)
-        use_at_once(queue, 8)
+        assert use_at_once(queue, 8) == ["stats"] * 8
         assert len(own_threads()) == 1
         queue.close()
 

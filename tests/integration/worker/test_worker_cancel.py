@@ -148,9 +148,7 @@ async def stay(gate: Path) -> str:
     return "would not stop"
 
 
-async def test_coroutine_that_ends_in_spite_of_it_keeps_its_value(
-    queue: TaskQueue, worker: Worker, gate: Path
-) -> None:
+async def test_coroutine_that_ends_in_spite_of_it_keeps_its_value(queue: TaskQueue, worker: Worker, gate: Path) -> None:
     task = await queue.enqueue(stay, gate)
     await until_running(queue, task)
     await task.cancel()

@@ -14,7 +14,9 @@ from sitq.queue import TaskQueue
 from sitq.shift import MAX_CRASHES
 from sitq.worker import Worker
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells here whether a process is surely dead")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells here whether a process is surely dead"
+)
 
 
 async def crash(path: Path, times: int) -> None:
@@ -48,9 +50,7 @@ async def test_crashes_are_not_charged_to_the_policy(path: Path, queue: TaskQueu
     assert await task == "alive"
 
 
-async def test_task_that_killed_too_many_workers_never_runs_again(
-    path: Path, queue: TaskQueue, gate: Path
-) -> None:
+async def test_task_that_killed_too_many_workers_never_runs_again(path: Path, queue: TaskQueue, gate: Path) -> None:
     task = await queue.enqueue(Path.touch, gate)
     await crash(path, MAX_CRASHES)
 

@@ -24,9 +24,7 @@ async def block_the_loop(seconds: float) -> str:
 
 async def test_task_that_blocks_the_loop_longer_than_the_lease_keeps_it(path: Path, queue: TaskQueue) -> None:
     task = await queue.enqueue(block_the_loop, 4 * LEASE)
-    blocked = threading.Thread(
-        target=asyncio.run, args=(Worker(path, lease=LEASE).run_until_empty(timeout=10),)
-    )
+    blocked = threading.Thread(target=asyncio.run, args=(Worker(path, lease=LEASE).run_until_empty(timeout=10),))
     blocked.start()
     await until_running(queue, task)
     async with Worker(path, lease=LEASE):

@@ -65,9 +65,7 @@ async def test_worker_starts_when_the_store_is_free(path: Path, queue: TaskQueue
     assert await task == 1
 
 
-async def test_trouble_is_logged_as_a_warning(
-    path: Path, queue: TaskQueue, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_trouble_is_logged_as_a_warning(path: Path, queue: TaskQueue, caplog: pytest.LogCaptureFixture) -> None:
     async with Worker(impatient(path), grace=0, poll_interval=0.05):
         await (await queue.enqueue(echo, 1))
         await queue.enqueue(asyncio.sleep, 0.1)

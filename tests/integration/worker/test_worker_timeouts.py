@@ -112,17 +112,13 @@ def seconds_left_later() -> Any:
 
 
 @pytest.mark.parametrize("function", [seconds_left, seconds_left_async])
-async def test_task_knows_how_much_time_is_left(
-    function: Callable[..., Any], queue: TaskQueue, worker: Worker
-) -> None:
+async def test_task_knows_how_much_time_is_left(function: Callable[..., Any], queue: TaskQueue, worker: Worker) -> None:
     left = await (await queue.options(timeout=5.0).enqueue(function))
 
     assert 4.0 < left <= 5.0
 
 
-async def test_timeout_covers_the_function_and_the_awaitable_that_it_returned(
-    queue: TaskQueue, worker: Worker
-) -> None:
+async def test_timeout_covers_the_function_and_the_awaitable_that_it_returned(queue: TaskQueue, worker: Worker) -> None:
     left = await (await queue.options(timeout=5.0).enqueue(seconds_left_later))
 
     assert left <= 4.8
