@@ -193,7 +193,7 @@ async def test_store_tells_name_and_arguments(queue: TaskQueue) -> None:
     assert info.arguments == "2, key='value'"
 
 
-class array:  # noqa: N801  # a name that the standard library's short repr takes for its own
+class array:  # a name that the standard library's short repr takes for its own
     pass
 
 

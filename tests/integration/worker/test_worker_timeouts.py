@@ -41,7 +41,7 @@ async def test_awaiting_a_task_whose_time_was_up_raises(
 ) -> None:
     task = await queue.options(timeout=0.1).enqueue(function, gate)
 
-    with pytest.raises(TaskTimeoutError, match="0.1 s"):
+    with pytest.raises(TaskTimeoutError, match=r"0\.1 s"):
         await task
     gate.touch()
 
