@@ -1,6 +1,7 @@
 """A task's id that can also be asked."""
 
 import asyncio
+import builtins
 import copy
 import json
 import pickle
@@ -56,8 +57,6 @@ async def test_time_that_is_up_raises_and_tells_the_status(queue: TaskQueue) -> 
 
 
 async def test_time_that_is_up_is_the_builtin_error_too(queue: TaskQueue) -> None:
-    import builtins
-
     with pytest.raises(builtins.TimeoutError):
         await (await queue.enqueue(abs, 1)).result(timeout=0.01)
 
