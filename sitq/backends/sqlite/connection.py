@@ -86,7 +86,8 @@ class Connection:
     async def close(self) -> None:
         db, self._db, self._raw = self._db, None, None
         if db is not None and self._pid == os.getpid():
-            await hop.to_the_end(db.close())
+            with self._giving_way():
+                await hop.to_the_end(db.close())
 
     def abandon(self) -> None:
         """Let go without waiting, when the loop that opened it has ended or in a forked child."""

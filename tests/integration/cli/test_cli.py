@@ -129,7 +129,8 @@ def test_names_cannot_steer_the_terminal(store: str, capsys: pytest.CaptureFixtu
 
 
 def test_looking_loads_nothing_that_unpickles(store: str) -> None:
-    SyncTaskQueue(store).connect()
+    with SyncTaskQueue(store):
+        pass
     code = f"import sys; from sitq.cli import main; main(['stats', {store!r}]); print('cloudpickle' in sys.modules)"
 
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30).stdout

@@ -85,9 +85,21 @@ async def test_write_is_not_starved_by_a_busy_loop(connection_apart: Connection,
 
 
 @pytest.mark.usefixtures("busy_loop")
+async def test_close_is_not_starved_by_a_busy_loop(connection_apart: Connection) -> None:
+    started = time.monotonic()
+
+    await connection_apart.close()
+
+    assert time.monotonic() - started < LIMIT
+
+
+@pytest.mark.usefixtures("busy_loop")
 async def test_store_is_opened_and_read_under_a_busy_loop(backend: SQLiteBackend) -> None:
     started = time.monotonic()
-    async with backend.twin() as twin:
-        await twin.stats()
+    twin = backend.twin()
+
+    await twin.connect()
+    await twin.stats()
 
     assert time.monotonic() - started < 4 * LIMIT
+    await twin.close()
