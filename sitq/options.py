@@ -1,7 +1,7 @@
 """What can be said about a task beside its function and arguments, checked before anything is stored."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -171,12 +171,14 @@ def _conflict(value: str) -> OnConflict:
 
 
 def _tags(value: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(value, str):
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, Set)):
         raise ValidationError(f"tags must be a list of words, got {value!r}")
     return tuple(text("tag", tag) for tag in value)
 
 
 def _meta(value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if value is not None and not isinstance(value, Mapping):
+        raise ValidationError(f'meta must be a dict such as {{"order": 7}}, got {value!r:.60}')
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as exc:

@@ -64,9 +64,16 @@ class Retry:
             return exc.delay
         if not self._is_worth(exc):
             return None
-        # The exponent is bounded so that the float cannot overflow long before max_delay is met.
-        longest = min(self.delay * self.backoff ** min(failures - 1, 512), self.max_delay)
+        longest = self._longest_wait(failures)
         return longest * random.uniform(0.5, 1.0) if self.jitter else longest
+
+    def _longest_wait(self, failures: int) -> float:
+        if not self.delay:
+            return 0.0
+        try:
+            return min(self.delay * float(self.backoff) ** (failures - 1), self.max_delay)
+        except OverflowError:
+            return self.max_delay
 
     def _is_worth(self, exc: BaseException | None) -> bool:
         return exc is None or (isinstance(exc, self.on) and not isinstance(exc, self.give_up_on))

@@ -13,7 +13,7 @@ _LONGEST = 1000 * 365.25 * 86400  # no store counts further
 def at_least_one(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValidationError(f"{name} must be an integer of 1 or more, got {value!r}")
-    return value
+    return integer(name, value)
 
 
 def integer(name: str, value: int) -> int:
@@ -84,4 +84,6 @@ def callable_object(function: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)

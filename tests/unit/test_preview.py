@@ -58,7 +58,7 @@ def test_many_arguments_are_cut_at_the_end() -> None:
     assert text.endswith("…")
 
 
-class array:  # noqa: N801  # a name that reprlib takes for the standard library's own
+class array:  # a name that reprlib takes for the standard library's own
     pass
 
 

@@ -134,7 +134,7 @@ async def be_called() -> None:
 def test_coroutine_is_refused_with_a_hint() -> None:
     coroutine = be_called()
 
-    with pytest.raises(ValidationError, match="a task must be callable, got coroutine .* without calling it"):
+    with pytest.raises(ValidationError, match=r"a task must be callable, got coroutine .* without calling it"):
         validation.callable_object(coroutine)
     coroutine.close()
 

@@ -273,6 +273,7 @@ class Connection:
         """Wait until the thread has ended what it was given."""
         self._hurry = True
         try:
-            await hop.settle(db)
+            with self._giving_way():
+                await hop.settle(db)
         finally:
             self._hurry = False

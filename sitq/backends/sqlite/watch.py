@@ -214,7 +214,10 @@ class _PollWatch:
         self._armed.set()
 
     def _poll(self) -> None:
-        db = sqlite3.connect(self._file.uri, uri=True, isolation_level=None, timeout=1.0)
+        try:
+            db = sqlite3.connect(self._file.uri, uri=True, isolation_level=None, timeout=1.0)
+        except sqlite3.Error:
+            return  # the file is gone, as the connections that use it will tell
         seen, changed_at = None, time.monotonic()
         while True:
             self._armed.wait()

@@ -65,17 +65,15 @@ async def slowest_of(count: int, call: Callable[[], Awaitable[object]]) -> float
     return max(durations)
 
 
-@pytest.mark.usefixtures("busy_loop")
-async def test_read_is_not_starved_by_a_busy_loop(connection_apart: Connection) -> None:
+async def test_read_is_not_starved_by_a_busy_loop(connection_apart: Connection, busy_loop: None) -> None:
     def read() -> Awaitable[object]:
         return connection_apart.call(lambda raw: raw.execute("select count(*) from task").fetchone())
 
     assert await slowest_of(20, read) < LIMIT
 
 
-@pytest.mark.usefixtures("busy_loop")
 @pytest.mark.parametrize("rows", [1, 100])
-async def test_write_is_not_starved_by_a_busy_loop(connection_apart: Connection, rows: int) -> None:
+async def test_write_is_not_starved_by_a_busy_loop(connection_apart: Connection, busy_loop: None, rows: int) -> None:
     writer = Writer(connection_apart, lambda wakes, due: None)
 
     def write() -> Awaitable[object]:
@@ -84,8 +82,7 @@ async def test_write_is_not_starved_by_a_busy_loop(connection_apart: Connection,
     assert await slowest_of(20, write) < LIMIT
 
 
-@pytest.mark.usefixtures("busy_loop")
-async def test_close_is_not_starved_by_a_busy_loop(connection_apart: Connection) -> None:
+async def test_close_is_not_starved_by_a_busy_loop(connection_apart: Connection, busy_loop: None) -> None:
     started = time.monotonic()
 
     await connection_apart.close()
@@ -93,8 +90,7 @@ async def test_close_is_not_starved_by_a_busy_loop(connection_apart: Connection)
     assert time.monotonic() - started < LIMIT
 
 
-@pytest.mark.usefixtures("busy_loop")
-async def test_store_is_opened_and_read_under_a_busy_loop(backend: SQLiteBackend) -> None:
+async def test_store_is_opened_and_read_under_a_busy_loop(backend: SQLiteBackend, busy_loop: None) -> None:
     started = time.monotonic()
     twin = backend.twin()
 
@@ -103,3 +99,16 @@ async def test_store_is_opened_and_read_under_a_busy_loop(backend: SQLiteBackend
 
     assert time.monotonic() - started < 4 * LIMIT
     await twin.close()
+
+
+async def test_cancelled_call_is_not_starved_by_a_busy_loop(connection_apart: Connection, busy_loop: None) -> None:
+    durations = []
+    for _ in range(20):
+        call = asyncio.create_task(connection_apart.call(lambda raw: raw.execute("select 1").fetchone()))
+        await asyncio.sleep(0)
+        call.cancel()
+        started = time.monotonic()
+        await asyncio.wait([call])
+        durations.append(time.monotonic() - started)
+
+    assert max(durations) < LIMIT
