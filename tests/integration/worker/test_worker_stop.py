@@ -117,8 +117,9 @@ async def test_task_that_ends_during_the_grace_does_not_start_the_next(
     path: Path, queue: TaskQueue, gate: Path
 ) -> None:
     worker = Worker(path, max_concurrency=1)
-    await queue.map(echo, range(50))
+    first = await queue.map(echo, range(50))
     serving, task = await running_in(worker, queue, hold, gate)
+    await asyncio.gather(*first)  # until then it may be claimed ahead only
     rest = await queue.map(echo, range(50))
 
     stopping = asyncio.create_task(worker.stop(grace=5.0))
