@@ -113,11 +113,7 @@ class Snooze(Exception):  # as above
 
 
 class Discard(Exception):  # as above
-    """Raised in a task: it failed for good, whatever its policy says.
-
-    Args:
-        reason: what to show as the error.
-    """
+    """Raised in a task with a reason: it failed for good, whatever its policy says."""
 
 
 def _is_exception_type(kind: object) -> bool:

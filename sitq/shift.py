@@ -196,8 +196,9 @@ class Shift:
             await self._wake.wait()
         finally:
             hint.cancel()
-            with contextlib.suppress(asyncio.CancelledError, BackendError):
-                await hint  # trouble with the store is met again by the next trip
+            await asyncio.wait({hint})  # which, unlike awaiting it, tells its cancellation from that of this worker
+            if not hint.cancelled():
+                hint.exception()  # trouble with the store is met again by the next trip
         self._changed = True
 
     def _keys(self) -> tuple[str, ...]:

@@ -117,6 +117,48 @@ async def test_cancelled_start_gives_claimed_tasks_back(path: Path, queue: TaskQ
     assert {await task.status() for task in (held, *rest)} == {TaskStatus.PENDING}
 
 
+signals: list[asyncio.Event] = []
+
+
+async def wait_for_signal() -> None:
+    await signals[-1].wait()
+
+
+@pytest.mark.parametrize("turns", range(10))
+async def test_start_ends_at_whatever_turn_of_the_loop_it_is_cancelled(
+    turns: int, path: Path, queue: TaskQueue
+) -> None:
+    signals.append(asyncio.Event())
+    serving = asyncio.create_task(Worker(path, max_concurrency=1).start())
+    await until_running(queue, await queue.enqueue(wait_for_signal))
+
+    signals[-1].set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    serving.cancel()
+    await asyncio.wait([serving], timeout=2.0)
+
+    assert serving.cancelled()
+
+
+@pytest.mark.parametrize("turns", range(2, 10))
+async def test_task_that_had_ended_when_start_was_cancelled_does_not_run_again(
+    turns: int, path: Path, queue: TaskQueue
+) -> None:
+    signals.append(asyncio.Event())
+    serving = asyncio.create_task(Worker(path, max_concurrency=1).start())
+    task = await queue.enqueue(wait_for_signal)
+    await until_running(queue, task)
+
+    signals[-1].set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    serving.cancel()
+    await asyncio.wait([serving], timeout=2.0)
+
+    assert await task.status() is TaskStatus.SUCCESS
+
+
 async def test_values_survive_a_cancelled_start(path: Path, queue: TaskQueue) -> None:
     tasks = await queue.map(echo, range(2000))
     serving = asyncio.create_task(Worker(path, max_concurrency=4).start())
