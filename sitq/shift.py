@@ -154,8 +154,9 @@ class Shift:
             accepted, claims = await self._backend.exchange(
                 outcomes, self._info.id, self._info.queues, limit=limit, lease=self._lease
             )
-        except Trouble:
-            self._outcomes = outcomes + self._outcomes  # what a full disk refused is kept for later
+        except (asyncio.CancelledError, *Trouble):
+            # What a full disk refused is kept for later; what was written all the same is refused the second time.
+            self._outcomes = outcomes + self._outcomes
             raise
         self._budget.note(finished=len(outcomes), claimed=len(claims), asked=limit)
         for outcome in outcomes if len(accepted) < len(outcomes) else ():
