@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -121,7 +122,10 @@ def task(**options: Any) -> Callable[[F], F]:
     defaults = TaskOptions().changed(**options)
 
     def decorate(func: F) -> F:
-        _defaults[callable_object(func)] = defaults
+        try:
+            _defaults[callable_object(func)] = defaults
+        except TypeError as exc:
+            raise ValidationError(f"task(...) stands above a function, got {type(func).__name__}: {exc}") from exc
         return func
 
     return decorate
@@ -134,8 +138,10 @@ _defaults: WeakKeyDictionary[Callable[..., Any], TaskOptions] = WeakKeyDictionar
 def _defaults_of(func: Callable[..., Any]) -> TaskOptions | None:
     if not _defaults:
         return None
+    while isinstance(func, partial):
+        func = func.func
     try:
-        return _defaults.get(func)
+        return _defaults.get(getattr(func, "__func__", func))
     except TypeError:  # it can be called but not hashed
         return None
 

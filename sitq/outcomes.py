@@ -6,6 +6,8 @@ import traceback
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.retry import Retry, RetryAfter, Snooze
 
+_LONGEST_TRACEBACK = 100_000  # characters; a message may be as long as memory
+
 
 def success(claim: Claim, value: bytes, begun: float) -> Outcome:
     """Judge an attempt that returned."""
@@ -109,6 +111,10 @@ def _traceback_of(exc: BaseException) -> str:
     while inner is not None and inner.tb_frame.f_globals.get("__name__") == "sitq.runner":
         inner = inner.tb_next
     try:
-        return _storable("".join(traceback.format_exception(type(exc), exc, inner)))
+        text = _storable("".join(traceback.format_exception(type(exc), exc, inner)))
     except Exception:
         return f"{type(exc).__qualname__} (its traceback cannot be shown)\n"
+    if len(text) <= _LONGEST_TRACEBACK:
+        return text
+    half = _LONGEST_TRACEBACK // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"

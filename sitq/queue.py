@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from itertools import islice
 from os import PathLike
@@ -178,8 +179,9 @@ class TaskQueue:
     async def as_completed(self, handles: Iterable[TaskHandle[R]]) -> AsyncGenerator[TaskHandle[R], None]:
         """Yield handles in the order in which their tasks end."""
         await self.connect()
-        async for task_id in self._watcher.as_completed([str(handle) for handle in handles]):
-            yield TaskHandle(task_id, self)
+        async with aclosing(self._watcher.as_completed([str(handle) for handle in handles])) as ended:
+            async for task_id in ended:
+                yield TaskHandle(task_id, self)
 
     def handle(self, task_id: str) -> TaskHandle[Any]:
         """Make a handle of a stored id, for example after a restart."""

@@ -130,7 +130,8 @@ class Shift:
             self._fill_slots()
         if self._changed and self._running:
             self._changed = False
-            self._obey(await self._backend.stop_requests(self._info.id))
+            with contextlib.suppress(*Trouble):  # met again by the next trip
+                self._obey(await self._backend.stop_requests(self._info.id))
         if not self._outcomes and (not claims or self._room() <= 0):
             if self._until_empty and not self._running:
                 return False

@@ -49,7 +49,7 @@ class ThreadPool:
 
     def _work(self) -> None:
         while (ticket := self._jobs.get()) is not None:
-            outcome = ticket.job()
+            outcome = None if ticket.abandoned else ticket.job()
             abandoned = ticket.abandoned
             # Many ends within one turn of the loop wake it once.
             self._done.append((ticket, outcome))

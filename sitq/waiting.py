@@ -1,7 +1,6 @@
 """Waits for results: one watcher for all that a queue's callers await."""
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
@@ -59,6 +58,7 @@ class ResultWatcher:
         finally:
             for wait in waits.values():
                 wait.cancel()
+            await asyncio.gather(*waits.values(), return_exceptions=True)
 
     async def close(self) -> None:
         """Let all callers go with None."""
@@ -68,8 +68,7 @@ class ResultWatcher:
                     future.set_result(None)
         if self._watcher is not None:
             self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+            await asyncio.wait({self._watcher})
 
     def _look_soon(self, task_id: str) -> None:
         self._fresh.add(task_id)

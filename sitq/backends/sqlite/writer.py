@@ -1,7 +1,6 @@
 """Group commit: what callers ask for while a transaction is in flight goes into the next one, in one hop."""
 
 import asyncio
-import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -139,8 +138,7 @@ class Writer:
     async def drain(self) -> None:
         """Wait until nothing is in flight."""
         while self._flusher is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self._flusher)
+            await asyncio.wait({self._flusher})
 
     def _go_on(self) -> None:
         if self._waiting:

@@ -1,6 +1,8 @@
 """Options that a function brings along."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,27 @@ def test_function_stays_callable() -> None:
 def test_unknown_default_is_refused_with_the_likely_name() -> None:
     with pytest.raises(ValidationError, match="there is no option 'que'; did you mean 'queue'"):
         task(que="mail")
+
+
+class Mailer:
+    @task(queue="mail")
+    def send(self, to: str) -> str:
+        return to
+
+
+@pytest.mark.parametrize("function", [Mailer().send, partial(send, "ada")])
+async def test_defaults_hold_for_bound_methods_and_partials(function: Callable[..., str], tmp_path: Path) -> None:
+    async with TaskQueue(tmp_path / "tasks.db") as queue:
+        info = await info_of(queue, await queue.enqueue(function, "ada"))
+
+    assert info.queue == "mail"
+
+
+def test_decorating_what_cannot_be_remembered_is_refused() -> None:
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self) -> None: ...
+
+    with pytest.raises(ValidationError, match=r"task\(...\) stands above a function, got Unhashable"):
+        task(queue="mail")(Unhashable())

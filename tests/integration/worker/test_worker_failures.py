@@ -175,3 +175,16 @@ async def test_endless_recursion_ends_only_its_task(queue: TaskQueue, worker: Wo
     result = await result_of(queue, await queue.enqueue(recurse))
 
     assert (result.error or "").startswith("RecursionError: ")
+
+
+async def test_traceback_of_an_endless_message_is_cut_in_the_middle(queue: TaskQueue, worker: Worker) -> None:
+    def shout() -> None:
+        raise ValueError("x" * 1_000_000 + "end")
+
+    result = await queue.get_result(await queue.enqueue(shout), timeout=5.0)
+
+    assert result is not None
+    assert result.traceback is not None
+    assert len(result.traceback) < 101_000
+    assert "characters left out" in result.traceback
+    assert result.traceback.endswith("xend\n")
