@@ -1,7 +1,7 @@
 """Short texts of a call: what people see of a task without unpickling it."""
 
 import functools
-from pathlib import Path
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -123,7 +123,7 @@ def nested() -> Any:
         (functools.partial(nested), f"{__name__}.nested"),
         (functools.partial(functools.partial(nested)), f"{__name__}.nested"),
         (len, "builtins.len"),
-        (Path.touch, "pathlib.Path.touch"),
+        (Fraction.limit_denominator, "fractions.Fraction.limit_denominator"),
         ("".join, "str.join"),
     ],
 )
