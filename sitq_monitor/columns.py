@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from sitq_monitor.format import age, duration, face, ticking
 from sitq_monitor.model import TaskRow
-from sitq_monitor.sanitize import Clean
 
 
 class Cell(NamedTuple):
@@ -116,7 +115,3 @@ def columns_for(width: int) -> tuple[Column, ...]:
 def cells_of(row: TaskRow, width: int, now: datetime) -> tuple[Cell, ...]:
     """Say what a row's cells hold at this moment."""
     return tuple(column.draw(row, now) for column in columns_for(width))
-
-
-def heading(column: Column) -> Clean:
-    return Clean(column.title)

@@ -256,7 +256,8 @@ def _write_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> int:
 
 
 _RUNNING = "select seq, queue, cancel from task where id = ? and state = 2 and attempt = ?"
-_PUT_BACK = """update task set state = ?, due_at = ?, worker = null, started_at = null, cause = null, error = ?,
+_PUT_BACK = """update task set state = ?, due_at = ?, worker = null, started_at = null, cause = null,
+  error = coalesce(?, error),
   failures = failures + ?, crashes = crashes + ? where seq = ?"""
 
 

@@ -223,3 +223,15 @@ async def test_success_after_a_retry_has_no_error(backend: Backend, worker: Work
 
     result = (await backend.results([claim.id]))[claim.id]
     assert (result.status, result.error, result.traceback) == (TaskStatus.SUCCESS, None, None)
+
+
+async def test_error_of_an_earlier_attempt_stays_when_the_next_is_given_back(
+    backend: Backend, worker: WorkerInfo
+) -> None:
+    claim = await run_one(backend, worker)
+    await backend.finish([retry(claim)])
+    (claim,) = await claim_all(backend, worker)
+
+    await backend.finish([retry(claim, Cause.RELEASED)._replace(error=None)])
+
+    assert (await look_up(backend, claim.id)).error == "ValueError: no"
