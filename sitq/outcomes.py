@@ -108,7 +108,7 @@ def _storable(text: str) -> str:
 def _traceback_of(exc: BaseException) -> str:
     """Write the traceback from the first frame of user code on; the frames before are the runner's own."""
     inner = exc.__traceback__
-    while inner is not None and inner.tb_frame.f_globals.get("__name__") == "sitq.runner":
+    while inner is not None and inner.tb_frame.f_globals.get("__name__") == "sitq.attempts":
         inner = inner.tb_next
     try:
         text = _storable("".join(traceback.format_exception(type(exc), exc, inner)))

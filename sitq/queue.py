@@ -1,10 +1,8 @@
 """The producer's door: turns calls into tasks, and finished tasks back into values."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from itertools import islice
 from os import PathLike
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
@@ -15,15 +13,13 @@ from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
 from sitq.options import GivenOptions
-from sitq.packing import Packer
+from sitq.sending import BoundQueue, Sender
 from sitq.serialization import Serializer, call_serializer
-from sitq.validation import arguments, not_negative
+from sitq.validation import not_negative
 from sitq.waiting import ResultWatcher
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_CHUNK = 1000  # tasks in one transaction of enqueue_many
 
 
 class TaskQueue:
@@ -52,7 +48,7 @@ class TaskQueue:
         self._inspector = Inspector(self.backend)
         self._watcher = ResultWatcher(self.backend)
         self._opened = False
-        self._packer = Packer(self._serializer)
+        self._sender = Sender(self.backend, self._serializer, self, self.connect)
         self._given = GivenOptions({})
 
     def __repr__(self) -> str:
@@ -84,7 +80,7 @@ class TaskQueue:
         Raises:
             ValidationError: there is no such option, or it cannot be right.
         """
-        return BoundQueue(self, self._given.but(**options))
+        return BoundQueue(self._sender, self._given.but(**options))
 
     @overload
     async def enqueue(
@@ -114,7 +110,7 @@ class TaskQueue:
             SerializationError: the call cannot become bytes; the message names the object that is in the way.
             ResourceExhaustionError: the payload is too large or the disk is full.
         """
-        return await self._enqueue(self._given, func, args, kwargs, eta)
+        return await self._sender.send(self._given, func, args, kwargs, eta)
 
     @overload
     async def enqueue_many(
@@ -136,7 +132,7 @@ class TaskQueue:
         Raises:
             ValidationError: `func` is not callable, or an item of `args_list` is no tuple.
         """
-        return await self._enqueue_many(self._given, func, args_list)
+        return await self._sender.send_many(self._given, func, args_list)
 
     @overload
     async def map(
@@ -147,7 +143,7 @@ class TaskQueue:
 
     async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
         """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
-        return await self._enqueue_many(self._given, func, zip(*iterables, strict=False))
+        return await self._sender.send_many(self._given, func, zip(*iterables, strict=False))
 
     async def get_result(self, task_id: str, timeout: float | None = None) -> Result | None:
         """Wait until a task has ended and tell what it came to.
@@ -236,65 +232,3 @@ class TaskQueue:
         """Hand out a lane's tasks again."""
         await self.connect()
         await self._inspector.resume(queue)
-
-    async def _enqueue(
-        self,
-        given: GivenOptions,
-        func: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        eta: datetime | None,
-    ) -> TaskHandle[Any]:
-        if eta is not None:
-            given = given.but(eta=eta)
-        task = self._packer.pack(given.on(func), func, args, kwargs)
-        if not self.backend.connected:
-            await self.connect()
-        (task_id,) = await self.backend.enqueue((task,))
-        return TaskHandle(task_id, self)
-
-    async def _enqueue_many(
-        self, given: GivenOptions, func: Callable[..., Any], args_list: Iterable[Sequence[Any]]
-    ) -> list[TaskHandle[Any]]:
-        await self.connect()
-        options = given.on(func)
-        handles: list[TaskHandle[Any]] = []
-        remaining = iter(args_list)
-        stored: asyncio.Task[list[str]] | None = None
-        while chunk := [arguments(args) for args in islice(remaining, _CHUNK)]:
-            tasks = self._packer.pack_many(options, func, chunk)  # while the chunk before is being stored
-            if stored is not None:
-                handles += [TaskHandle(task_id, self) for task_id in await stored]
-            stored = asyncio.ensure_future(self.backend.enqueue(tasks))
-            await asyncio.sleep(0)
-        if stored is not None:
-            handles += [TaskHandle(task_id, self) for task_id in await stored]
-        return handles
-
-
-class BoundQueue:
-    """A view of a queue whose tasks get certain options."""
-
-    def __init__(self, queue: TaskQueue, given: GivenOptions) -> None:
-        self._queue = queue
-        self._given = given
-
-    def options(self, **options: Any) -> "BoundQueue":
-        """Change some of the options."""
-        return BoundQueue(self._queue, self._given.but(**options))
-
-    async def enqueue(
-        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
-    ) -> TaskHandle[Any]:
-        """As `TaskQueue.enqueue`."""
-        return await self._queue._enqueue(self._given, func, args, kwargs, eta)
-
-    async def enqueue_many(
-        self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /
-    ) -> list[TaskHandle[Any]]:
-        """As `TaskQueue.enqueue_many`."""
-        return await self._queue._enqueue_many(self._given, func, args_list)
-
-    async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
-        """As `TaskQueue.map`."""
-        return await self._queue._enqueue_many(self._given, func, zip(*iterables, strict=False))

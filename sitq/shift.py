@@ -5,13 +5,14 @@ import contextlib
 import logging
 from functools import partial
 
+from sitq.attempts import Attempt
 from sitq.backends.base import Backend
 from sitq.core import Cause, Claim, Outcome, WorkerInfo
 from sitq.exceptions import BackendError, ResourceExhaustionError
 from sitq.heartbeat import Heartbeat
 from sitq.outcomes import lost, stopped
 from sitq.pacing import Backoff, Pace, TripBudget
-from sitq.runner import Attempt, Runner
+from sitq.runner import Runner
 from sitq.serialization import CallSerializer
 
 logger = logging.getLogger("sitq.worker")

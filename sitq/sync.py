@@ -11,7 +11,8 @@ from sitq._portal import Portal
 from sitq.backends.base import Backend
 from sitq.core import Attempt, Result, Stats, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import SyncTaskQueueError
-from sitq.queue import BoundQueue, TaskQueue
+from sitq.queue import TaskQueue
+from sitq.sending import BoundQueue
 from sitq.serialization import Serializer
 
 T = TypeVar("T")

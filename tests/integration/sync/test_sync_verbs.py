@@ -11,7 +11,8 @@ from workers import drain
 
 from sitq.core import TaskQuery, TaskStatus
 from sitq.exceptions import SerializationError, TaskCancelledError, TaskExecutionError, ValidationError
-from sitq.queue import BoundQueue, TaskQueue
+from sitq.queue import TaskQueue
+from sitq.sending import BoundQueue
 from sitq.sync import SyncBoundQueue, SyncTaskQueue
 
 

@@ -1,0 +1,97 @@
+"""Sends calls into the store: what the queue and its views with options have in common."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sitq.backends.base import Backend
+from sitq.handle import Door, TaskHandle
+from sitq.options import GivenOptions
+from sitq.packing import Packer
+from sitq.serialization import CallSerializer
+from sitq.validation import arguments
+
+_CHUNK = 1000  # tasks in one transaction of enqueue_many
+
+
+class Sender:
+    """Packs calls and stores them.
+
+    Args:
+        door: what the handles of the stored tasks will ask.
+        connect: opens the backend if need be.
+    """
+
+    def __init__(
+        self, backend: Backend, serializer: CallSerializer, door: Door, connect: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._backend = backend
+        self._packer = Packer(serializer)
+        self._door = door
+        self._connect = connect
+
+    async def send(
+        self,
+        given: GivenOptions,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        eta: datetime | None,
+    ) -> TaskHandle[Any]:
+        """Store one call."""
+        if eta is not None:
+            given = given.but(eta=eta)
+        task = self._packer.pack(given.on(func), func, args, kwargs)
+        if not self._backend.connected:
+            await self._connect()
+        (task_id,) = await self._backend.enqueue((task,))
+        return TaskHandle(task_id, self._door)
+
+    async def send_many(
+        self, given: GivenOptions, func: Callable[..., Any], args_list: Iterable[Sequence[Any]]
+    ) -> list[TaskHandle[Any]]:
+        """Store many calls of one function, a chunk to a transaction; one is packed while the one before is stored."""
+        await self._connect()
+        options = given.on(func)
+        handles: list[TaskHandle[Any]] = []
+        remaining = iter(args_list)
+        stored: asyncio.Task[list[str]] | None = None
+        while chunk := [arguments(args) for args in islice(remaining, _CHUNK)]:
+            tasks = self._packer.pack_many(options, func, chunk)
+            if stored is not None:
+                handles += [TaskHandle(task_id, self._door) for task_id in await stored]
+            stored = asyncio.ensure_future(self._backend.enqueue(tasks))
+            await asyncio.sleep(0)
+        if stored is not None:
+            handles += [TaskHandle(task_id, self._door) for task_id in await stored]
+        return handles
+
+
+class BoundQueue:
+    """A view of a queue whose tasks get certain options."""
+
+    def __init__(self, sender: Sender, given: GivenOptions) -> None:
+        self._sender = sender
+        self._given = given
+
+    def options(self, **options: Any) -> "BoundQueue":
+        """Change some of the options."""
+        return BoundQueue(self._sender, self._given.but(**options))
+
+    async def enqueue(
+        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
+    ) -> TaskHandle[Any]:
+        """As `TaskQueue.enqueue`."""
+        return await self._sender.send(self._given, func, args, kwargs, eta)
+
+    async def enqueue_many(
+        self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /
+    ) -> list[TaskHandle[Any]]:
+        """As `TaskQueue.enqueue_many`."""
+        return await self._sender.send_many(self._given, func, args_list)
+
+    async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
+        """As `TaskQueue.map`."""
+        return await self._sender.send_many(self._given, func, zip(*iterables, strict=False))
