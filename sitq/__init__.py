@@ -90,6 +90,7 @@ _HOMES = {
     "sitq.sync": ("SyncTaskQueue",),
     "sitq.worker": ("Worker",),
 }
+_HOMES["sitq.notebook.magics"] = ("load_ipython_extension",)  # for `%load_ext sitq`, and not for people
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 

@@ -84,6 +84,12 @@ class Client:
             logger.debug("%s did not answer within %g s: %r", self.path, seconds, exc)
             return None
 
+    def when_ended(self, task_id: str, then: Callable[[], object]) -> None:
+        """Call a function on the client's thread once a task has ended, or can no longer be waited for."""
+        self._start()
+        watching = asyncio.run_coroutine_threadsafe(self.ended(task_id), self._portal.loop)
+        watching.add_done_callback(lambda _: then())
+
     def close(self) -> None:
         """Close the store and end the thread; who waits is told. Closing twice is harmless."""
         with self._starting:

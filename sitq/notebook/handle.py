@@ -1,11 +1,14 @@
 """A task's id that can be asked and awaited from a cell."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 from sitq.core import Result, TaskInfo, TaskQuery, TaskStatus
+from sitq.exceptions import ValidationError
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
+from sitq.notebook.delivery import post_via
 from sitq.notebook.display import Row, say, task_html, task_text, tasks_html, tasks_text
 
 R = TypeVar("R")
@@ -70,6 +73,22 @@ class LiveHandle(str, Generic[R]):
     def requeue(self) -> bool:
         """Run the task again after it failed or was cancelled; False in any other state."""
         return bool(self._client.call(self._client.queue.requeue, str(self)))
+
+    def add_done_callback(self, function: Callable[[Self], object], *, via: Any = None) -> None:
+        """Call a function with this handle once the task has ended, on the thread where it may touch what it shows.
+
+        It is also called when the task was deleted or its worker stopped: `result` then says so.
+
+        Args:
+            via: where to call it: an event loop, a Tk widget or a Qt object of this thread, or a function that takes
+                the call; None means the running loop, or without one a thread of its own.
+
+        Raises:
+            ValidationError: `function` is no function, or `via` is none of these.
+        """
+        if not callable(function):
+            raise ValidationError(f"a callback must be a function that takes the handle, got {function!r:.60}")
+        self._client.when_ended(str(self), partial(post_via(via), partial(function, self)))
 
     def __repr__(self) -> str:
         return task_text(str(self), self._look(), datetime.now(UTC))

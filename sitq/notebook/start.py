@@ -30,7 +30,14 @@ def start_worker(path: str | PathLike[str] = "jobs.db", *, concurrency: int = 4)
     with _lock:
         worker = _workers.get(place) or BackgroundWorker(place)
         worker.start(concurrency=concurrency)
-        return _workers.setdefault(place, worker)
+        _workers.pop(place, None)
+        _workers[place] = worker  # the newest is the last
+        return worker
+
+
+def newest_worker() -> BackgroundWorker | None:
+    """Tell which running worker was started last; None if none runs."""
+    return next((worker for worker in reversed(_workers.values()) if worker.running), None)
 
 
 def _place(path: str | PathLike[str]) -> str:

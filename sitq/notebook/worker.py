@@ -10,6 +10,7 @@ from sitq.exceptions import TaskQueueError, ValidationError, WorkerError
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
 from sitq.notebook.display import say, worker_html, worker_text
 from sitq.notebook.handle import LiveHandle, LiveHandles
+from sitq.notebook.nesting import nesting_trouble
 from sitq.notebook.serving import WorkerThread
 from sitq.validation import at_least_one, not_negative, text
 
@@ -61,6 +62,8 @@ class BackgroundWorker:
             self._client.close()
             raise
         self._thread = thread
+        if (trouble := nesting_trouble()) is not None:
+            say(trouble)
         for worker in dead:
             tasks = "task" if worker.running == 1 else "tasks"
             say(f"recovered {worker.running} {tasks} of process {worker.pid} (died)")

@@ -1,0 +1,81 @@
+"""`%load_ext sitq`: `%%sitq` runs a cell as a task, `%sitq` looks at tasks and acts on them."""
+
+import shlex
+from collections.abc import MutableMapping
+from functools import partial
+from typing import Any, Protocol
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import MagicArgumentParser
+
+from sitq._pickling import weigh
+from sitq.captures import format_size
+from sitq.exceptions import TaskQueueError
+from sitq.notebook.cells import awaits, names_read, run_awaiting_cell, run_cell
+from sitq.notebook.display import say
+from sitq.notebook.handle import LiveHandle
+from sitq.notebook.start import newest_worker, start_worker
+from sitq.notebook.worker import BackgroundWorker
+
+_USAGE = "%sitq status | show TASK | cancel TASK | requeue TASK, where TASK is an id or a name"
+_VERBS = {"show": lambda task: task, "cancel": LiveHandle.cancel, "requeue": LiveHandle.requeue}
+
+
+class Shell(Protocol):
+    """What the magics need of IPython's shell."""
+
+    user_ns: MutableMapping[str, Any]
+
+    def register_magic_function(self, func: Any, magic_kind: str, magic_name: str) -> None: ...
+
+
+def load_ipython_extension(shell: Shell) -> None:
+    """Add the magics to a shell; IPython calls this for `%load_ext sitq`.
+
+    They use the worker that was started last, or start one on `jobs.db`.
+    """
+    shell.register_magic_function(_act, "line", "sitq")
+    shell.register_magic_function(partial(_run, shell), "cell", "sitq")
+
+
+def _act(line: str) -> Any:
+    """Look at tasks or act on them: %sitq status | show TASK | cancel TASK | requeue TASK."""
+    verb, *rest = shlex.split(line) or ["status"]
+    if verb == "status" and not rest:
+        return _worker()
+    if verb not in _VERBS or len(rest) != 1:
+        raise UsageError(f"got %sitq {line}; {_USAGE}")
+    return _VERBS[verb](_task(_worker(), rest[0]))
+
+
+def _run(shell: Shell, line: str, cell: str) -> LiveHandle[Any] | None:
+    """Run this cell as a task, on a copy of the names that it reads; its last expression is the task's value."""
+    options = _options().parse_args(shlex.split(line))
+    names = names_read(cell, shell.user_ns)
+    function = run_awaiting_cell if awaits(cell) else run_cell
+    handle = _worker().submit(partial(function, cell, f"%%sitq {options.name}", **names), name=options.name)
+    if names:
+        say("copied " + ", ".join(f"{name} ({format_size(weigh(value).size)})" for name, value in names.items()))
+    if options.output is None:
+        return handle
+    shell.user_ns[options.output] = handle
+    return None
+
+
+def _options() -> Any:
+    parser = MagicArgumentParser(prog="%%sitq")  # type: ignore[no-untyped-call]  # IPython's
+    parser.add_argument("-n", "--name", default="cell", help="what to find the task by")
+    parser.add_argument("-o", "--output", metavar="VARIABLE", help="where to put the task's handle")
+    return parser
+
+
+def _worker() -> BackgroundWorker:
+    return newest_worker() or start_worker()
+
+
+def _task(worker: BackgroundWorker, key: str) -> LiveHandle[Any]:
+    """Find a task by its id, or the newest one of that name."""
+    try:
+        return worker.get(key)
+    except TaskQueueError:
+        return worker[key]
