@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sitq.retry import Discard, Retry, RetryAfter, Snooze
     from sitq.serialization import CloudpickleSerializer, JsonSerializer, SignedSerializer
     from sitq.sync import SyncTaskQueue
+    from sitq.tracking import progress, track
     from sitq.worker import Worker
 
 __version__ = "0.1.0"
@@ -56,6 +57,8 @@ __all__ = [
     "Discard",
     "current_task",
     "check_cancelled",
+    "progress",
+    "track",
     "TaskContext",
     "CloudpickleSerializer",
     "JsonSerializer",
@@ -85,6 +88,7 @@ _HOMES = {
     "sitq.inspector": ("Inspector",),
     "sitq.queue": ("TaskQueue",),
     "sitq.options": ("task",),
+    "sitq.tracking": ("progress", "track"),
     "sitq.retry": ("Discard", "Retry", "RetryAfter", "Snooze"),
     "sitq.serialization": ("CloudpickleSerializer", "JsonSerializer", "SignedSerializer"),
     "sitq.sync": ("SyncTaskQueue",),

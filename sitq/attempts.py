@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from sitq import context
-from sitq.context import TaskContext
+from sitq.context import Reporter, TaskContext
 from sitq.core import Cause, Claim, Outcome
 from sitq.outcomes import failure, stopped, success, timed_out
 from sitq.retry import RetriedCall, Retry
@@ -37,11 +37,13 @@ class LoopAttempt:
         serializer: CallSerializer,
         done: Done,
         *,
+        reporter: Reporter | None = None,
         awaitable: Awaitable[Any] | None = None,
         begun: float | None = None,
         retry: Retry | None = None,
     ) -> None:
         self.claim = claim
+        self._reporter = reporter
         self._serializer = serializer
         self._awaitable = awaitable
         self._begun = time.monotonic() if begun is None else begun
@@ -64,7 +66,7 @@ class LoopAttempt:
 
     async def _run(self) -> Outcome:
         try:
-            context.enter(_context_of(self.claim, self._begun))
+            context.enter(_context_of(self.claim, self._begun, self._reporter))
             if self._awaitable is None:
                 function, arguments, keywords = self._serializer.loads_call(self.claim.payload)
                 function, self._retry = _unwrap(function)
@@ -102,12 +104,14 @@ class ThreadAttempt:
     If the function returns an awaitable (a lambda around a coroutine function, say), that runs on the loop.
     """
 
-    def __init__(self, claim: Claim, serializer: CallSerializer, done: Done, threads: ThreadPool) -> None:
+    def __init__(
+        self, claim: Claim, serializer: CallSerializer, done: Done, threads: ThreadPool, reporter: Reporter | None
+    ) -> None:
         self.claim = claim
         self._serializer = serializer
         self._done = done
         self._begun = time.monotonic()
-        self._context = _context_of(claim, self._begun)
+        self._context = _context_of(claim, self._begun, reporter)
         self._retry: Retry | None = None
         self._on_loop: LoopAttempt | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -142,6 +146,7 @@ class ThreadAttempt:
                 self.claim,
                 self._serializer,
                 self._done,
+                reporter=self._context.reporter,
                 awaitable=outcome.value,
                 begun=self._begun,
                 retry=self._retry,
@@ -176,6 +181,6 @@ def _unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], Retry | N
     return function, None
 
 
-def _context_of(claim: Claim, begun: float) -> TaskContext:
+def _context_of(claim: Claim, begun: float, reporter: Reporter | None) -> TaskContext:
     deadline = None if claim.timeout is None else begun + claim.timeout
-    return TaskContext(claim.id, claim.attempt, claim.name, deadline)
+    return TaskContext(claim.id, claim.attempt, claim.name, deadline, reporter=reporter)

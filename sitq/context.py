@@ -3,8 +3,17 @@
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
 from sitq.exceptions import TaskCancelledError
+
+
+class Reporter(Protocol):
+    """Takes what a running attempt tells of itself; called on any thread, and it never waits."""
+
+    def progress(self, done: float | None, total: float | None, message: str | None) -> None: ...
+
+    def write(self, stream: str, text: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -17,6 +26,7 @@ class TaskContext:
         name: its name.
         deadline: `time.monotonic()` at which its timeout is over; None without one.
         stop_requested: it was cancelled or its time is up, and only it can stop itself.
+        reporter: takes its progress and what it prints; None when nobody listens.
     """
 
     id: str
@@ -24,6 +34,7 @@ class TaskContext:
     name: str
     deadline: float | None = None
     stop_requested: bool = False
+    reporter: Reporter | None = None
 
     @property
     def seconds_left(self) -> float | None:

@@ -149,6 +149,52 @@ class Outcome(NamedTuple):
     duration: float = 0.0
 
 
+class Progress(NamedTuple):
+    """How far a task has come, in units of its own.
+
+    Attributes:
+        done: units done so far; None when it did not say.
+        total: units altogether; None when it does not know.
+        message: a short text of the task's own.
+    """
+
+    done: float | None = None
+    total: float | None = None
+    message: str | None = None
+
+
+class Report(NamedTuple):
+    """What a running attempt tells of itself, handed in under the claim's fence.
+
+    Attributes:
+        progress: takes the place of what it said before; None leaves that.
+        output: (stream, text) in the order in which it was written; a stream is "stdout" or "stderr".
+        keep: bytes of the attempt's output to keep, the newest; None when there cannot be more than that.
+    """
+
+    id: str
+    attempt: int
+    progress: Progress | None = None
+    output: tuple[tuple[str, str], ...] = ()
+    keep: int | None = None
+
+
+class OutputChunk(NamedTuple):
+    """A piece of what a task wrote.
+
+    Attributes:
+        seq: place in the store's order of output; grows.
+        stream: "stdout" or "stderr".
+        written_at: when the store got it.
+    """
+
+    seq: int
+    attempt: int
+    stream: str
+    written_at: datetime
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a task has come to so far, for who waits for it.
@@ -183,6 +229,7 @@ class TaskInfo:
         cancel_requested: somebody asked a running task to stop.
         stalled: it is running, but its worker's lease is over.
         waits_for: what a pending task needs before it can be claimed ("a worker on Python 3.12"); None when nothing.
+        progress: what the last attempt told of its progress; None when nothing.
     """
 
     id: str
@@ -210,6 +257,7 @@ class TaskInfo:
     error: str | None = None
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = None
+    progress: Progress | None = None
 
     def phase(self, now: datetime) -> str:
         """Name the status more finely, as it is shown: scheduled, retrying, blocked or stalled where that holds."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Generator
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from sitq.core import Result, TaskInfo, TaskStatus
+from sitq.core import OutputChunk, Progress, Result, TaskInfo, TaskStatus
 from sitq.exceptions import TaskQueueError, TimeoutError
 
 R = TypeVar("R")
@@ -15,6 +15,7 @@ class Door(Protocol):
     async def get_result(self, task_id: str, timeout: float | None = None) -> Result | None: ...
     def deserialize_result(self, result: Result) -> Any: ...
     async def get_task(self, task_id: str) -> TaskInfo | None: ...
+    async def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]: ...
     async def cancel(self, ids: str | Collection[str]) -> set[str]: ...
     async def requeue(self, ids: str | Collection[str]) -> set[str]: ...
 
@@ -60,6 +61,15 @@ class TaskHandle(str, Generic[R]):
         """Tell its status; None when there is no such task."""
         info = await self.info()
         return None if info is None else info.status
+
+    async def progress(self) -> Progress | None:
+        """Tell how far it has come; None when it did not say."""
+        info = await self.info()
+        return None if info is None else info.progress
+
+    async def output(self, *, after: int = 0) -> list[OutputChunk]:
+        """List what it wrote, in order; see `Inspector.output`."""
+        return await self._door.output(self, after=after)
 
     async def cancel(self) -> bool:
         """Cancel it, or ask it to stop; False when it has ended already."""

@@ -1,13 +1,15 @@
 """The window beside the doors: looks at tasks and acts on ids, and never touches what a task carries."""
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
 from os import PathLike
 from typing import Self
 
 from sitq.backends import backend_from_url
 from sitq.backends.base import Backend
-from sitq.core import Attempt, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import ValidationError
+
+_LOOK = 1.0  # seconds between two looks at what nobody announces
 
 
 class Inspector:
@@ -49,6 +51,28 @@ class Inspector:
     async def attempts(self, task_id: str) -> list[Attempt]:
         """List the runs of a task, the first one first, each with its error and traceback."""
         return await self.backend.attempts(task_id)
+
+    async def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]:
+        """List what a task wrote, in order, a thousand chunks at a time.
+
+        Args:
+            after: list on after the chunk with this `seq`.
+        """
+        return await self.backend.output(task_id, after=after)
+
+    async def follow_output(self, task_id: str, *, after: int = 0) -> AsyncGenerator[OutputChunk, None]:
+        """Yield what a task writes as it comes, until the task has ended or is gone."""
+        while True:
+            info = await self.get_task(task_id)
+            chunks = await self.output(task_id, after=after)
+            for chunk in chunks:
+                yield chunk
+                after = chunk.seq
+            if chunks:
+                continue
+            if info is None or info.status.is_final:
+                return
+            await self.backend.wait((task_id,), timeout=_LOOK)
 
     async def stats(self) -> Stats:
         """Count tasks by lane and status, and list the workers seen."""

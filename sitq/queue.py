@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from sitq.backends import as_backend
 from sitq.backends.base import Backend
-from sitq.core import Attempt, Result, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Attempt, OutputChunk, Result, Stats, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
@@ -197,6 +197,18 @@ class TaskQueue:
         """List the runs of a task, each with its error and traceback."""
         await self.connect()
         return await self._inspector.attempts(task_id)
+
+    async def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]:
+        """List what a task wrote, in order; see `Inspector.output`."""
+        await self.connect()
+        return await self._inspector.output(task_id, after=after)
+
+    async def follow_output(self, task_id: str, *, after: int = 0) -> AsyncGenerator[OutputChunk, None]:
+        """Yield what a task writes as it comes, until the task has ended."""
+        await self.connect()
+        async with aclosing(self._inspector.follow_output(task_id, after=after)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def stats(self) -> Stats:
         """Count tasks by lane and status, and list the workers seen."""

@@ -12,8 +12,10 @@ from sitq.exceptions import BackendError, ResourceExhaustionError
 from sitq.heartbeat import Heartbeat
 from sitq.outcomes import lost, stopped
 from sitq.pacing import Backoff, Pace, TripBudget
+from sitq.reporting import Reports
 from sitq.runner import Runner
 from sitq.serialization import CallSerializer
+from sitq.streams import capture
 
 logger = logging.getLogger("sitq.worker")
 
@@ -36,6 +38,7 @@ class Shift:
     Args:
         backend: open before `serve`.
         until_empty: end when nothing is due and nothing runs here.
+        output_limit: bytes of output to keep of each attempt; with 0 nothing is captured.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Shift:
         lease: float,
         poll_interval: float,
         until_empty: bool,
+        output_limit: int,
     ) -> None:
         self._backend = backend
         self._info = info
@@ -54,7 +58,9 @@ class Shift:
         self._poll_interval = poll_interval
         self._until_empty = until_empty
         self._loop = asyncio.get_running_loop()
-        self._runner = Runner(serializer, self._finished)
+        self._captures = output_limit > 0
+        self._reports = Reports(backend, output_limit)
+        self._runner = Runner(serializer, self._finished, self._reports.recorder)
         self._running: dict[str, Attempt] = {}
         self._claimed: list[Claim] = []  # claimed ahead, the next one last
         self._outcomes: list[Outcome] = []
@@ -85,12 +91,17 @@ class Shift:
         begun.set()
         heartbeat = Heartbeat(self._backend.twin(), self._info, self._held, self._obey, lease=self._lease)
         heartbeat.start()
+        self._reports.start()
+        if self._captures:
+            capture.begin()
         logger.info("worker %s started, max_concurrency=%d", self._info.id, self._info.max_concurrency)
         try:
             while self._release_at is None or self._running or self._outcomes:
                 if not await self._turn():
                     break
         finally:
+            if self._captures:
+                capture.end()
             heartbeat.stop()
             await self._leave()
             logger.info("worker %s stopped", self._info.id)
@@ -153,6 +164,7 @@ class Shift:
         if not outcomes and limit <= 0:
             return []
         try:
+            await self._reports.flush()
             accepted, claims = await self._backend.exchange(
                 outcomes, self._info.id, self._info.queues, limit=limit, lease=self._lease
             )
@@ -168,6 +180,8 @@ class Shift:
 
     def _fill_slots(self) -> None:
         """Start what there is room for, in the order of the claims; the rest waits here."""
+        if self._captures and self._claimed:
+            capture.renew()
         while self._claimed and len(self._running) < self._info.max_concurrency and self._release_at is None:
             claim = self._claimed.pop()
             if claim.crashes >= MAX_CRASHES:
@@ -248,7 +262,9 @@ class Shift:
         """End what runs and say goodbye, after a stop, a failure of the store or a cancellation alike."""
         self._release_running()
         self._runner.close()
+        await self._reports.close()
         with contextlib.suppress(*Trouble):  # without a goodbye the leases end by themselves
+            await self._reports.flush()
             if self._outcomes:
                 await self._backend.finish(self._outcomes)
             await self._backend.heartbeat(self._info, {}, lease=0)

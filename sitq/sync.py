@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from sitq._portal import Portal
 from sitq.backends.base import Backend
-from sitq.core import Attempt, Result, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Attempt, OutputChunk, Result, Stats, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import SyncTaskQueueError
 from sitq.queue import TaskQueue
 from sitq.sending import BoundQueue
@@ -119,6 +119,16 @@ class SyncTaskQueue:
         """List the runs of a task, each with its error and traceback."""
         return self._call(self._queue.attempts, task_id)
 
+    def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]:
+        """List what a task wrote, in order; see `Inspector.output`."""
+        return self._call(self._queue.output, task_id, after=after)
+
+    def follow_output(self, task_id: str, *, after: int = 0) -> Iterator[OutputChunk]:
+        """Yield what a task writes as it comes, until the task has ended."""
+        while (chunk := self._call(_next_of, self._queue, task_id, after)) is not None:
+            after = chunk.seq
+            yield chunk
+
     def stats(self) -> Stats:
         """Count tasks by lane and status, and list the workers seen."""
         return self._call(self._queue.stats)
@@ -184,6 +194,14 @@ async def _first_of(queue: TaskQueue, ids: Sequence[str]) -> str:
         return str(await anext(completed))
     finally:
         await completed.aclose()
+
+
+async def _next_of(queue: TaskQueue, task_id: str, after: int) -> OutputChunk | None:
+    chunks = queue.follow_output(task_id, after=after)
+    try:
+        return await anext(chunks, None)
+    finally:
+        await chunks.aclose()
 
 
 def _refuse_in_coroutine() -> None:

@@ -36,6 +36,12 @@ def not_negative(name: str, seconds: float) -> float:
     return _bounded(name, seconds)
 
 
+def amount(name: str, number: float) -> float:
+    if not _is_number(number) or number < 0:
+        raise ValidationError(f"{name} must be a number, 0 or more, got {number!r}")
+    return float(number)
+
+
 def _bounded(name: str, seconds: float) -> float:
     if seconds > _LONGEST:
         raise ValidationError(f"{name} must be at most {_LONGEST:.0f} seconds, a thousand years, got {seconds!r}")

@@ -16,7 +16,7 @@ from sitq.core import WorkerInfo
 from sitq.exceptions import WorkerError
 from sitq.serialization import Serializer, call_serializer
 from sitq.shift import Shift
-from sitq.validation import at_least_one, not_negative, positive, queue_names
+from sitq.validation import at_least_one, integer, not_negative, positive, queue_names
 
 
 class Worker:
@@ -30,6 +30,7 @@ class Worker:
         queues: lanes to serve; None means all.
         lease: seconds after which others take over, if this worker's heartbeats stop and its process cannot be asked.
         grace: seconds that `stop` gives running tasks.
+        output_limit: bytes to keep, the newest, of what each attempt writes to stdout and stderr; 0 captures nothing.
 
     Raises:
         ValidationError: an argument cannot be right.
@@ -45,10 +46,12 @@ class Worker:
         queues: Sequence[str] | None = None,
         lease: float = 30.0,
         grace: float = 30.0,
+        output_limit: int = 1024**2,
     ) -> None:
         self._poll_interval = positive("poll_interval", poll_interval)
         self._lease = positive("lease", lease)
         self._grace = not_negative("grace", grace)
+        self._output_limit = int(not_negative("output_limit", integer("output_limit", output_limit)))
         self._serializer = call_serializer(serializer)
         self.backend = as_backend(backend)
         self.info = _describe(queue_names(queues), at_least_one("max_concurrency", max_concurrency))
@@ -132,6 +135,7 @@ class Worker:
             lease=self._lease,
             poll_interval=self._poll_interval,
             until_empty=until_empty,
+            output_limit=self._output_limit,
         )
         opened = not self.backend.connected
         try:

@@ -8,7 +8,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
-from sitq.core import Attempt, Claim, Outcome, Result, Stats, Task, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import (
+    Attempt,
+    Claim,
+    Outcome,
+    OutputChunk,
+    Report,
+    Result,
+    Stats,
+    Task,
+    TaskInfo,
+    TaskQuery,
+    TaskStatus,
+    WorkerInfo,
+)
 
 
 class Backend(ABC):
@@ -101,6 +114,14 @@ class Backend(ABC):
         return accepted, claims
 
     @abstractmethod
+    async def report(self, reports: Sequence[Report]) -> None:
+        """Keep what running attempts tell of themselves, in one trip.
+
+        - A report is ignored, without an error, unless the task is running this very attempt.
+        - Of an attempt's output the newest bytes are kept, as many as the report says; earlier attempts keep theirs.
+        """
+
+    @abstractmethod
     async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
         """Say that a worker lives, renew all its leases, and tell which of its claims must stop.
 
@@ -159,6 +180,14 @@ class Backend(ABC):
     @abstractmethod
     async def attempts(self, task_id: str) -> list[Attempt]:
         """List the attempts of a task, the first one first, the running one included."""
+
+    @abstractmethod
+    async def output(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[OutputChunk]:
+        """List what the attempts of a task wrote, in order, one page at a time.
+
+        Args:
+            after: list on after the chunk with this `seq`.
+        """
 
     @abstractmethod
     async def stats(self) -> Stats:

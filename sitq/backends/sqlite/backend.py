@@ -9,14 +9,27 @@ from os import PathLike, fspath
 from typing import Any, TypeVar, cast
 
 from sitq.backends.base import Backend
-from sitq.backends.sqlite import reads, tasks
+from sitq.backends.sqlite import output, reads, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.backends.sqlite.connection import Connection
 from sitq.backends.sqlite.files import full_path, store_file
 from sitq.backends.sqlite.owners import Owners, heartbeat
 from sitq.backends.sqlite.watch import Bell
 from sitq.backends.sqlite.writer import Writer
-from sitq.core import Attempt, Claim, Outcome, Result, Stats, Task, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import (
+    Attempt,
+    Claim,
+    Outcome,
+    OutputChunk,
+    Report,
+    Result,
+    Stats,
+    Task,
+    TaskInfo,
+    TaskQuery,
+    TaskStatus,
+    WorkerInfo,
+)
 from sitq.exceptions import BackendError, ConfigurationError, ValidationError
 
 T = TypeVar("T")
@@ -112,6 +125,9 @@ class SQLiteBackend(Backend):
     async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
         return cast(set[str], await self._store.write(heartbeat, (worker, claims, lease)))
 
+    async def report(self, reports: Sequence[Report]) -> None:
+        await self._store.write(output.report, reports)
+
     async def stop_requests(self, worker_id: str) -> set[str]:
         return await self._store.read(reads.stop_requests, worker_id)
 
@@ -137,6 +153,9 @@ class SQLiteBackend(Backend):
 
     async def attempts(self, task_id: str) -> list[Attempt]:
         return await self._store.read(reads.attempts, task_id)
+
+    async def output(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[OutputChunk]:
+        return await self._store.read(output.output, (task_id, after, limit))
 
     async def stats(self) -> Stats:
         return await self._store.read(reads.stats, None)

@@ -258,7 +258,8 @@ def _write_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> int:
 _RUNNING = "select seq, queue, cancel from task where id = ? and state = 2 and attempt = ?"
 _PUT_BACK = """update task set state = ?, due_at = ?, worker = null, started_at = null, cause = null,
   error = coalesce(?, error),
-  failures = failures + ?, crashes = crashes + ? where seq = ?"""
+  failures = failures + ?, crashes = crashes + ?,
+  progress_done = null, progress_total = null, progress_message = null where seq = ?"""
 
 
 def _put_back(transaction: Transaction, outcome: Outcome) -> bool:

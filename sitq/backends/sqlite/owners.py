@@ -75,7 +75,8 @@ class Owners:
 _STILL_OVER = "select 1 from worker where seq = ? and stopped_at is null and expires_at < ?"
 _HOLDS = "select seq, id, queue, cancel from task where state = 2 and worker = ?"
 _LOSE = """update task set state = 1, worker = null, started_at = null, crashes = crashes + ?,
-  error = coalesce(?, error) where seq = ?"""
+  error = coalesce(?, error),
+  progress_done = null, progress_total = null, progress_message = null where seq = ?"""
 
 
 def give_back(transaction: Transaction, worker_seq: int, cause: Cause, error: str | None) -> None:

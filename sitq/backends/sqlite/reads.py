@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sitq.backends.sqlite.output import progress_of
 from sitq.backends.sqlite.schema import BLOCKED, FAILED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.core import Attempt, Cause, QueueStats, Result, Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
 
@@ -47,7 +48,8 @@ def results(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Result]:
 
 _INFO = """select task.id, name, task.queue, state, priority, attempt, max_attempts, failures, crashes,
   enqueued_at, due_at, task.started_at, finished_at, task.expires_at, timeout, key, worker.id, executor, cancel,
-  worker.stopped_at is not null or worker.expires_at < :now, task.python, arguments, error, tags, meta
+  worker.stopped_at is not null or worker.expires_at < :now, task.python, arguments, error, tags, meta,
+  progress_done, progress_total, progress_message
   from task {} left join worker on worker.seq = task.worker"""
 
 
@@ -128,6 +130,7 @@ def _info(row: Sequence[Any]) -> TaskInfo:
         error=row[22],
         tags=tuple(json.loads(row[23])) if row[23] else (),
         meta=json.loads(row[24]) if row[24] else None,
+        progress=progress_of(*row[25:28]),
     )
 
 

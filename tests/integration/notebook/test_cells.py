@@ -129,7 +129,9 @@ def test_cell_that_is_run_again_gets_the_same_worker_and_no_more_threads(run: Ru
     assert cell.text == "(True, set())"
 
 
-def test_worker_leaves_the_kernel_as_it_was(new_kernel: Callable[[], Kernel]) -> None:
+def test_worker_changes_nothing_of_the_kernel_but_its_streams_and_leaves_it_as_it_was(
+    new_kernel: Callable[[], Kernel],
+) -> None:
     cell = new_kernel().run(
         textwrap.dedent("""
         import asyncio, signal, sys, threading
@@ -147,8 +149,10 @@ def test_worker_leaves_the_kernel_as_it_was(new_kernel: Callable[[], Kernel]) ->
         from sitq.notebook import start_worker
         w = start_worker()
         await w.submit(sum, [1, 2])
-        state() == before, len(before[0])
+        serving = state()
+        w.stop()
+        state() == before, serving[:2] + serving[3:] == before[:2] + before[3:], type(serving[2][0]).__name__
         """)
     )
 
-    assert (cell.error, cell.text) == (None, "(True, 2)"), cell.traceback
+    assert (cell.error, cell.text) == (None, "(True, True, 'Tee')"), cell.traceback

@@ -1,0 +1,56 @@
+"""What running tasks tell of themselves on a SQLite store: progress, and what they write."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sitq.backends.sqlite.writer import Transaction
+from sitq.core import OutputChunk, Progress, Report
+
+_RUNNING = "select seq from task where id = ? and state = 2 and attempt = ?"
+_PROGRESS = "update task set progress_done = ?, progress_total = ?, progress_message = ? where seq = ?"
+_WRITE = "insert into output(task, attempt, stream, written_at, text) values (?, ?, ?, ?, ?)"
+# The window runs from the newest chunk back, and what comes before the bytes to keep goes.
+_TRIM = """delete from output where seq in (
+  select seq from (
+    select seq, sum(length(cast(text as blob))) over (order by seq desc) as bytes
+    from output where task = ? and attempt = ?)
+  where bytes > ?)"""
+
+
+def report(transaction: Transaction, requests: Sequence[Sequence[Report]]) -> list[None]:
+    transaction.begin()
+    for request in requests:
+        for single in request:
+            _take(transaction, single)
+    return [None] * len(requests)
+
+
+def _take(transaction: Transaction, report: Report) -> None:
+    row = transaction.execute(_RUNNING, (report.id, report.attempt)).fetchone()
+    if row is None:
+        return
+    (seq,) = row
+    if report.progress is not None:
+        transaction.execute(_PROGRESS, (*report.progress, seq))
+    for stream, text in report.output:
+        transaction.execute(_WRITE, (seq, report.attempt, stream, transaction.now, text))
+    if report.keep is not None:
+        transaction.execute(_TRIM, (seq, report.attempt, report.keep))
+    transaction.wakes.add(report.id)
+
+
+_OUTPUT = """select output.seq, attempt, stream, written_at, text from output
+  where task = (select seq from task where id = ?) and output.seq > ? order by output.seq limit ?"""
+
+
+def output(raw: sqlite3.Connection, request: tuple[str, int, int]) -> list[OutputChunk]:
+    return [
+        OutputChunk(seq, attempt, stream, datetime.fromtimestamp(written_at / 1_000_000, UTC), text)
+        for seq, attempt, stream, written_at, text in raw.execute(_OUTPUT, request)
+    ]
+
+
+def progress_of(done: float | None, total: float | None, message: str | None) -> Progress | None:
+    """Make a record of a row's columns; None when the task said nothing."""
+    return None if done is None and total is None and message is None else Progress(done, total, message)
