@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from sitq import context
+from sitq.children import Child, ChildDiedError, ChildPool
 from sitq.context import Reporter, TaskContext
 from sitq.core import Cause, Claim, Outcome
-from sitq.outcomes import failure, stopped, success, timed_out
+from sitq.outcomes import died, failure, stopped, success, timed_out, wait_after_timeout
 from sitq.retry import RetriedCall, Retry
 from sitq.serialization import CallSerializer
 from sitq.threads import ThreadPool
@@ -92,7 +93,7 @@ class LoopAttempt:
 
     def _judge(self, exc: BaseException) -> Outcome:
         if self._cause is Cause.TIMEOUT:
-            return timed_out(self.claim, self._begun, self._retry)
+            return timed_out(self.claim, self._begun, wait_after_timeout(self.claim, self._retry))
         if self._cause is not None and isinstance(exc, asyncio.CancelledError):
             return stopped(self.claim, self._cause, self._begun)
         return failure(self.claim, exc, self._begun, self._retry)
@@ -155,7 +156,7 @@ class ThreadAttempt:
             self._done(outcome)
 
     def _time_is_up(self) -> None:
-        self._abandon(timed_out(self.claim, self._begun, self._retry))
+        self._abandon(timed_out(self.claim, self._begun, wait_after_timeout(self.claim, self._retry)))
 
     def _abandon(self, outcome: Outcome) -> None:
         if not self._ticket.abandoned:
@@ -164,6 +165,56 @@ class ThreadAttempt:
             self._context.stop_requested = True
             self._ticket.abandon()
             self._done(outcome)
+
+
+class ProcessAttempt:
+    """A call in a child process, which is killed if it must stop."""
+
+    def __init__(self, claim: Claim, done: Done, children: ChildPool, reporter: Reporter | None) -> None:
+        self.claim = claim
+        self._done = done
+        self._children = children
+        self._reporter = reporter
+        self._begun = time.monotonic()
+        self._cause: Cause | None = None
+        self._running = asyncio.get_running_loop().create_task(self._run())
+        self._running.add_done_callback(self._end)
+
+    def stop(self, cause: Cause) -> None:
+        if self._cause is None:  # a second cancellation would interrupt the killing
+            self._cause = cause
+            self._running.cancel()
+
+    def _end(self, running: asyncio.Task[Outcome]) -> None:
+        if running.cancelled():  # before its first step
+            self._done(stopped(self.claim, self._cause or Cause.RELEASED))
+        else:
+            self._done(running.result())
+
+    async def _run(self) -> Outcome:
+        try:
+            child = await self._children.take()
+        except asyncio.CancelledError:
+            return stopped(self.claim, self._cause or Cause.RELEASED, self._begun)
+        except Exception as exc:  # no memory, no processes, a serializer that does not travel
+            return failure(self.claim, exc, self._begun)
+        return await self._run_in(child)
+
+    async def _run_in(self, child: Child) -> Outcome:
+        try:
+            async with asyncio.timeout(self.claim.timeout):
+                outcome = await child.run(self.claim, self._reporter)
+        except ChildDiedError as exc:
+            await self._children.kill(child)
+            return died(self.claim, self._begun, child.wait_after_death, how=str(exc), traceback=exc.traceback)
+        except TimeoutError:
+            await self._children.kill(child)
+            return timed_out(self.claim, self._begun, child.wait_after_timeout)
+        except asyncio.CancelledError:
+            await self._children.kill(child)
+            return stopped(self.claim, self._cause or Cause.RELEASED, self._begun)
+        self._children.give_back(child)
+        return outcome
 
 
 class _Awaitable:

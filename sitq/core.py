@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 DEFAULT_QUEUE = "default"
 LOOP_EXECUTOR = "loop"  # of coroutine functions: they run on the worker's event loop
+THREAD_EXECUTOR = "thread"
+PROCESS_EXECUTOR = "process"
+EXECUTORS = (THREAD_EXECUTOR, PROCESS_EXECUTOR)  # those to choose from
 
 
 class TaskStatus(StrEnum):

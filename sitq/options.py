@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sitq.core import DEFAULT_QUEUE, OnConflict
+from sitq.core import DEFAULT_QUEUE, EXECUTORS, OnConflict
 from sitq.exceptions import ValidationError
 from sitq.retry import Retry
-from sitq.validation import aware, callable_object, integer, not_negative, positive, text
+from sitq.validation import aware, callable_object, integer, not_negative, one_of, positive, text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +35,7 @@ class TaskOptions:
         meta: JSON-serializable facts of your own.
         name: what people see instead of the function's name.
         retention: seconds to keep the task after it ended; for ever unless given.
+        executor: "thread" or "process"; unless given, coroutine functions run on the worker's loop, others as it says.
 
     Raises:
         ValidationError: an option cannot be right.
@@ -53,6 +54,7 @@ class TaskOptions:
     meta: Mapping[str, Any] | None = None
     name: str | None = None
     retention: float | None = None
+    executor: str | None = None
 
     def __post_init__(self) -> None:
         text("queue", self.queue)
@@ -64,6 +66,8 @@ class TaskOptions:
         for name in ("key", "name"):
             if (value := getattr(self, name)) is not None:
                 text(name, value)
+        if self.executor is not None:
+            one_of("executor", self.executor, EXECUTORS)
         if self.eta is not None:
             aware("eta", self.eta)
         if self.eta is not None and self.delay:
@@ -155,7 +159,7 @@ def _one_moment(before: Mapping[str, Any], options: Mapping[str, Any]) -> dict[s
     return merged
 
 
-_OWN = frozenset({"retry", "name"})  # what the task's fields of these names hold is decided elsewhere
+_OWN = frozenset({"retry", "name", "executor"})  # what the task's fields of these names hold is decided elsewhere
 _NAMES = tuple(field.name for field in fields(TaskOptions))
 
 

@@ -6,6 +6,7 @@ import traceback
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.retry import Retry, RetryAfter, Snooze
 
+_RUNNERS = ("sitq.attempts", "sitq._child")
 _LONGEST_TRACEBACK = 100_000  # characters; a message may be as long as memory
 
 
@@ -42,9 +43,12 @@ def failure(claim: Claim, exc: BaseException, begun: float, retry: Retry | None 
     )
 
 
-def timed_out(claim: Claim, begun: float, retry: Retry | None = None) -> Outcome:
-    """Judge an attempt that ran longer than it may."""
-    wait = None if retry is None else retry.wait_after(claim.failures + 1)
+def timed_out(claim: Claim, begun: float, wait: float | None) -> Outcome:
+    """Judge an attempt that ran longer than it may.
+
+    Args:
+        wait: seconds until the next attempt; None when there is none.
+    """
     return Outcome(
         id=claim.id,
         attempt=claim.attempt,
@@ -55,6 +59,32 @@ def timed_out(claim: Claim, begun: float, retry: Retry | None = None) -> Outcome
         delay=wait or 0.0,
         duration=time.monotonic() - begun,
     )
+
+
+def died(claim: Claim, begun: float, wait: float | None, *, how: str, traceback: str | None) -> Outcome:
+    """Judge an attempt that took its child process down with it.
+
+    Args:
+        wait: seconds until the next attempt; None when there is none.
+        how: what became of the process, as in "ended with exit code 3".
+        traceback: what Python wrote as it fell, if it did.
+    """
+    return Outcome(
+        id=claim.id,
+        attempt=claim.attempt,
+        queue=claim.queue,
+        status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
+        cause=Cause.ERROR,
+        error=f"TaskLostError: its process {how}",
+        traceback=traceback,
+        delay=wait or 0.0,
+        duration=time.monotonic() - begun,
+    )
+
+
+def wait_after_timeout(claim: Claim, retry: Retry | None) -> float | None:
+    """Seconds until the next attempt if this one runs out of time; None when there is none."""
+    return None if retry is None else retry.wait_after(claim.failures + 1)
 
 
 def stopped(claim: Claim, cause: Cause, begun: float | None = None, *, delay: float = 0.0) -> Outcome:
@@ -108,7 +138,7 @@ def _storable(text: str) -> str:
 def _traceback_of(exc: BaseException) -> str:
     """Write the traceback from the first frame of user code on; the frames before are the runner's own."""
     inner = exc.__traceback__
-    while inner is not None and inner.tb_frame.f_globals.get("__name__") == "sitq.attempts":
+    while inner is not None and inner.tb_frame.f_globals.get("__name__") in _RUNNERS:
         inner = inner.tb_next
     try:
         text = _storable("".join(traceback.format_exception(type(exc), exc, inner)))

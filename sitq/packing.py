@@ -58,7 +58,7 @@ class Packer:
         return {
             **self._seen[1],
             "name": options.name or function_name(func),
-            "executor": LOOP_EXECUTOR if inspect.iscoroutinefunction(func) else None,
+            "executor": options.executor or (LOOP_EXECUTOR if inspect.iscoroutinefunction(func) else None),
             "max_attempts": 1 if options.retry is None else options.retry.max_attempts,
         }
 

@@ -1,17 +1,34 @@
-"""Starts attempts, each where its function belongs: on the event loop or on a daemon thread."""
+"""Starts attempts, each where its function belongs: on the event loop, on a daemon thread or in a child process."""
 
 import contextvars
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from sitq.attempts import Attempt, Done, LoopAttempt, ThreadAttempt
+from sitq.attempts import Attempt, Done, LoopAttempt, ProcessAttempt, ThreadAttempt
+from sitq.children import ChildPool
 from sitq.context import Reporter
-from sitq.core import LOOP_EXECUTOR, Claim
+from sitq.core import LOOP_EXECUTOR, PROCESS_EXECUTOR, THREAD_EXECUTOR, Claim
 from sitq.serialization import CallSerializer
 from sitq.threads import ThreadPool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """Where and how a worker runs its attempts.
+
+    Attributes:
+        executor: "thread" or "process", for tasks that do not say and are no coroutine functions.
+        max_tasks_per_child: calls after which a child process is replaced; None means never.
+        output_limit: bytes of output to keep of each attempt; with 0 nothing is captured.
+    """
+
+    executor: str = THREAD_EXECUTOR
+    max_tasks_per_child: int | None = None
+    output_limit: int = 1024**2
+
+
 class Runner:
-    """Starts attempts on the running loop and on daemon threads.
+    """Starts attempts on the running loop, on daemon threads and in child processes.
 
     Args:
         serializer: reads calls and writes values.
@@ -20,12 +37,21 @@ class Runner:
     """
 
     def __init__(
-        self, serializer: CallSerializer, done: Done, reporter_of: Callable[[Claim], Reporter] | None = None
+        self,
+        serializer: CallSerializer,
+        done: Done,
+        reporter_of: Callable[[Claim], Reporter] | None = None,
+        settings: RunSettings | None = None,
     ) -> None:
+        settings = settings or RunSettings()
         self._serializer = serializer
         self._done = done
         self._reporter_of = reporter_of
+        self._executor = settings.executor
         self._threads = ThreadPool("sitq-task")
+        self._children = ChildPool(
+            serializer, max_tasks=settings.max_tasks_per_child, captures=settings.output_limit > 0
+        )
         self._context = contextvars.copy_context()
 
     def start(self, claim: Claim) -> Attempt:
@@ -37,10 +63,14 @@ class Runner:
 
     def _start(self, claim: Claim) -> Attempt:
         reporter = None if self._reporter_of is None else self._reporter_of(claim)
-        if claim.executor == LOOP_EXECUTOR:
+        executor = claim.executor or self._executor
+        if executor == LOOP_EXECUTOR:
             return LoopAttempt(claim, self._serializer, self._done, reporter=reporter)
+        if executor == PROCESS_EXECUTOR:
+            return ProcessAttempt(claim, self._done, self._children, reporter)
         return ThreadAttempt(claim, self._serializer, self._done, self._threads, reporter)
 
-    def close(self) -> None:
-        """Let the threads end."""
+    async def close(self) -> None:
+        """Let the threads end, and end the children."""
         self._threads.close()
+        await self._children.close()

@@ -13,7 +13,7 @@ from sitq.heartbeat import Heartbeat
 from sitq.outcomes import lost, stopped
 from sitq.pacing import Backoff, Pace, TripBudget
 from sitq.reporting import Reports
-from sitq.runner import Runner
+from sitq.runner import Runner, RunSettings
 from sitq.serialization import CallSerializer
 from sitq.streams import capture
 
@@ -38,7 +38,6 @@ class Shift:
     Args:
         backend: open before `serve`.
         until_empty: end when nothing is due and nothing runs here.
-        output_limit: bytes of output to keep of each attempt; with 0 nothing is captured.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class Shift:
         lease: float,
         poll_interval: float,
         until_empty: bool,
-        output_limit: int,
+        settings: RunSettings,
     ) -> None:
         self._backend = backend
         self._info = info
@@ -58,9 +57,9 @@ class Shift:
         self._poll_interval = poll_interval
         self._until_empty = until_empty
         self._loop = asyncio.get_running_loop()
-        self._captures = output_limit > 0
-        self._reports = Reports(backend, output_limit)
-        self._runner = Runner(serializer, self._finished, self._reports.recorder)
+        self._captures = settings.output_limit > 0
+        self._reports = Reports(backend, settings.output_limit)
+        self._runner = Runner(serializer, self._finished, self._reports.recorder, settings)
         self._running: dict[str, Attempt] = {}
         self._claimed: list[Claim] = []  # claimed ahead, the next one last
         self._outcomes: list[Outcome] = []
@@ -261,7 +260,7 @@ class Shift:
     async def _leave(self) -> None:
         """End what runs and say goodbye, after a stop, a failure of the store or a cancellation alike."""
         self._release_running()
-        self._runner.close()
+        await self._runner.close()
         await self._reports.close()
         with contextlib.suppress(*Trouble):  # without a goodbye the leases end by themselves
             await self._reports.flush()

@@ -36,6 +36,12 @@ def not_negative(name: str, seconds: float) -> float:
     return _bounded(name, seconds)
 
 
+def one_of(name: str, value: str, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise ValidationError(f"{name} must be {' or '.join(f'{choice!r}' for choice in choices)}, got {value!r}")
+    return value
+
+
 def amount(name: str, number: float) -> float:
     if not _is_number(number) or number < 0:
         raise ValidationError(f"{name} must be a number, 0 or more, got {number!r}")

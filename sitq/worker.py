@@ -12,15 +12,16 @@ from typing import Self
 from sitq._process import this_process
 from sitq.backends import as_backend
 from sitq.backends.base import Backend
-from sitq.core import WorkerInfo
+from sitq.core import EXECUTORS, THREAD_EXECUTOR, WorkerInfo
 from sitq.exceptions import WorkerError
+from sitq.runner import RunSettings
 from sitq.serialization import Serializer, call_serializer
 from sitq.shift import Shift
-from sitq.validation import at_least_one, integer, not_negative, positive, queue_names
+from sitq.validation import amount, at_least_one, integer, not_negative, one_of, positive, queue_names
 
 
 class Worker:
-    """Runs tasks: async functions on its event loop, all others on daemon threads.
+    """Runs tasks: async functions on its event loop, all others on daemon threads or in child processes.
 
     Args:
         backend: a backend, or a path or URL. A backend that was open before stays open.
@@ -30,6 +31,8 @@ class Worker:
         queues: lanes to serve; None means all.
         lease: seconds after which others take over, if this worker's heartbeats stop and its process cannot be asked.
         grace: seconds that `stop` gives running tasks.
+        executor: "thread" or "process", for tasks that do not say where they run and are no coroutine functions.
+        max_tasks_per_child: calls after which a child process is replaced; None means never.
         output_limit: bytes to keep, the newest, of what each attempt writes to stdout and stderr; 0 captures nothing.
 
     Raises:
@@ -46,12 +49,20 @@ class Worker:
         queues: Sequence[str] | None = None,
         lease: float = 30.0,
         grace: float = 30.0,
+        executor: str = THREAD_EXECUTOR,
+        max_tasks_per_child: int | None = None,
         output_limit: int = 1024**2,
     ) -> None:
         self._poll_interval = positive("poll_interval", poll_interval)
         self._lease = positive("lease", lease)
         self._grace = not_negative("grace", grace)
-        self._output_limit = int(not_negative("output_limit", integer("output_limit", output_limit)))
+        self._settings = RunSettings(
+            executor=one_of("executor", executor, EXECUTORS),
+            max_tasks_per_child=None
+            if max_tasks_per_child is None
+            else at_least_one("max_tasks_per_child", max_tasks_per_child),
+            output_limit=int(amount("output_limit", integer("output_limit", output_limit))),
+        )
         self._serializer = call_serializer(serializer)
         self.backend = as_backend(backend)
         self.info = _describe(queue_names(queues), at_least_one("max_concurrency", max_concurrency))
@@ -135,7 +146,7 @@ class Worker:
             lease=self._lease,
             poll_interval=self._poll_interval,
             until_empty=until_empty,
-            output_limit=self._output_limit,
+            settings=self._settings,
         )
         opened = not self.backend.connected
         try:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,13 +31,37 @@ async def queue(path: Path) -> AsyncIterator[TaskQueue]:
 def start_worker(path: Path, programs: Programs) -> Callable[..., Program]:
     """Start a worker process, and wait until it serves."""
 
-    def start(**options: float) -> Program:
+    def start(**options: object) -> Program:
         arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
         worker = programs.start("worker.py", path, *arguments)
         worker.wait_for_output("started")
         return worker
 
     return start
+
+
+def make_spin() -> Callable[[], None]:
+    """A function that travels by value: it tells its process and that of a program it started, and never ends."""
+
+    def spin() -> None:
+        program = subprocess.Popen(["sleep", "600"])
+        print(os.getpid(), program.pid, flush=True)
+        while True:
+            pass
+
+    return spin
+
+
+def make_long_c_call() -> Callable[[], None]:
+    """As `spin`, but it never comes back to Python."""
+
+    def call() -> None:
+        import ctypes
+
+        print(os.getpid(), os.getpid(), flush=True)
+        ctypes.PyDLL(None).sleep(600)  # PyDLL keeps the GIL
+
+    return call
 
 
 def make_nap() -> Callable[[float], int]:
@@ -336,3 +361,24 @@ async def test_task_that_killed_its_worker_runs_again_when_requeued(
     await queue.requeue(task)
 
     assert await value_of(queue, task) == "alive"
+
+
+@pytest.mark.parametrize("make", [make_spin, make_long_c_call])
+async def test_nothing_is_left_of_a_killed_workers_children(
+    queue: TaskQueue, start_worker: Callable[..., Program], make: Callable[[], Callable[[], None]]
+) -> None:
+    worker = start_worker(executor="process")
+    handle = await queue.enqueue(make())
+    (chunk,) = await until(handle.output)
+    pids = [int(pid) for pid in chunk.text.split()]
+
+    worker.send(signal.SIGKILL)
+
+    await until(lambda: asyncio.to_thread(lambda: not any(map(_runs, pids))), timeout=3.0)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

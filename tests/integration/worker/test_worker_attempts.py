@@ -27,7 +27,7 @@ def outcomes() -> Outcomes:
 async def runner(outcomes: Outcomes) -> AsyncIterator[Runner]:
     runner = Runner(SERIALIZER, outcomes.put_nowait)
     yield runner
-    runner.close()
+    await runner.close()
 
 
 def claim(function: Callable[..., Any], *args: Any) -> Claim:
