@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ValidationError,
     )
     from sitq.handle import TaskHandle
+    from sitq.inputs import TaskId
     from sitq.inspector import Inspector
     from sitq.options import task
     from sitq.queue import TaskQueue
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 __all__ = [
     "TaskQueue",
     "TaskHandle",
+    "TaskId",
     "Worker",
     "SyncTaskQueue",
     "Inspector",
@@ -85,6 +87,7 @@ _HOMES = {
     "sitq.core": ("Result", "TaskInfo", "TaskQuery", "TaskStatus"),
     "sitq.exceptions": tuple(name for name in __all__ if name.endswith("Error")),
     "sitq.handle": ("TaskHandle",),
+    "sitq.inputs": ("TaskId",),
     "sitq.inspector": ("Inspector",),
     "sitq.queue": ("TaskQueue",),
     "sitq.options": ("task",),

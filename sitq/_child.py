@@ -19,11 +19,11 @@ from typing import Any
 from sitq import context
 from sitq._frames import Frame, encode, receive_frame
 from sitq.context import TaskContext
-from sitq.core import Claim, Outcome
+from sitq.core import Claim, Outcome, Result, TaskStatus
 from sitq.exceptions import TaskCancelledError, TaskLostError
 from sitq.outcomes import failure, success
 from sitq.retry import RetriedCall, Retry
-from sitq.serialization import CallSerializer
+from sitq.serialization import CallSerializer, load_call
 
 _PROGRESS_INTERVAL = 0.1  # seconds between two frames with progress
 _LAST_WORDS = 1.0  # seconds for exit handlers, when the worker is gone
@@ -98,8 +98,8 @@ class Child:
         _kill_group()
 
     def _run(self, frame: Frame) -> None:
-        facts, (payload,) = frame
-        claim = Claim(**facts["claim"], payload=payload)
+        facts, (payload, *values) = frame
+        claim = Claim(**facts["claim"], payload=payload, inputs=_inputs_of(facts["inputs"], values))
         begun = time.monotonic()
         deadline = None if claim.timeout is None else begun + claim.timeout
         reporter = _Reporter(self)
@@ -118,7 +118,7 @@ class Child:
     def _outcome(self, claim: Claim, begun: float) -> Outcome:
         retry: Retry | None = None
         try:
-            function, arguments, keywords = self._serializer.loads_call(claim.payload)
+            function, arguments, keywords = load_call(self._serializer, claim)
             if isinstance(function, RetriedCall):
                 retry = function.retry
                 self._tell_waits(claim, retry)
@@ -193,6 +193,14 @@ class _Reporter:
         if self._news.is_set():
             self._news.clear()
             self._child.send({"kind": "progress", "progress": self._newest})
+
+
+def _inputs_of(facts: list[dict[str, Any]], values: list[bytes]) -> dict[str, Result]:
+    results = [
+        Result(**{**single, "status": TaskStatus(single["status"])}, value=value)
+        for single, value in zip(facts, values, strict=True)
+    ]
+    return {result.task_id: result for result in results}
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
-from sitq.exceptions import SerializationError
+from sitq.exceptions import SerializationError, TaskQueueError
 
 PICKLE_PROTOCOL = 5
 
@@ -121,9 +121,12 @@ def unpickle(pickled: memoryview, what: str) -> Any:
 
     Raises:
         SerializationError: it cannot be loaded, for whatever reason.
+        TaskQueueError: the value of another task that belongs into it is gone.
     """
     try:
         return pickle.loads(pickled)
+    except TaskQueueError:  # the value of another task is missing
+        raise
     except Exception as exc:  # classes rebuild themselves here, so anything may come
         missing = isinstance(exc, ImportError | AttributeError)
         hint = "; this side must be able to import what the other side imported" if missing else ""

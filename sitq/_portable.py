@@ -5,11 +5,13 @@ import json
 import math
 import operator
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import reduce
 from typing import Any
 
 from sitq.exceptions import SerializationError, ValidationError
+from sitq.inputs import TaskId, is_noting, note, value_of
 from sitq.retry import Retry
 
 _DEPTH = 100
@@ -44,7 +46,7 @@ def from_json(data: bytes) -> Any:
 def json_fault(value: Any, path: str, depth: int = _DEPTH) -> str | None:
     """Tell the first part that JSON would not bring back as it is; a tuple may come back as a list."""
     kind = type(value)
-    if kind in _UNCHANGED:
+    if kind in _UNCHANGED or (is_noting() and isinstance(value, TaskId)):
         return None
     if kind is float:
         return None if math.isfinite(value) else f"{path} is {value}, which JSON cannot hold; pass a finite number"
@@ -58,6 +60,41 @@ def json_fault(value: Any, path: str, depth: int = _DEPTH) -> str | None:
         if type(key) is not str:
             return f"{path} has a key of type {type(key).__qualname__}, which JSON would not bring back; use str keys"
     return _first(json_fault(item, f"{path}[{key!r}]", depth - 1) for key, item in value.items())
+
+
+Place = list[str | int]  # keys and positions that lead to it
+
+
+def note_ids(value: Any) -> list[Place]:
+    """Tell where in lists and dicts ids stand for the values of their tasks."""
+    if not is_noting():
+        return []
+    places = list(_places(value, []))
+    for place in places:
+        note(_at(value, place))
+    return places
+
+
+def _places(value: Any, place: Place) -> Iterator[Place]:
+    if isinstance(value, TaskId):
+        yield place
+    elif isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            yield from _places(item, [*place, position])
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _places(item, [*place, key])
+
+
+def fill_ids(value: Any, places: Iterable[Place]) -> None:
+    """Put the values of tasks where their ids stand."""
+    for *way, last in places:
+        holder = _at(value, way)
+        holder[last] = value_of(holder[last])
+
+
+def _at(value: Any, place: Place) -> Any:
+    return reduce(lambda held, key: held[key], place, value)
 
 
 def _first(faults: Iterable[str | None]) -> str | None:

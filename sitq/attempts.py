@@ -14,7 +14,7 @@ from sitq.context import Reporter, TaskContext
 from sitq.core import Cause, Claim, Outcome
 from sitq.outcomes import died, failure, stopped, success, timed_out, wait_after_timeout
 from sitq.retry import RetriedCall, Retry
-from sitq.serialization import CallSerializer
+from sitq.serialization import CallSerializer, load_call
 from sitq.threads import ThreadPool
 
 Done = Callable[[Outcome], None]
@@ -69,7 +69,7 @@ class LoopAttempt:
         try:
             context.enter(_context_of(self.claim, self._begun, self._reporter))
             if self._awaitable is None:
-                function, arguments, keywords = self._serializer.loads_call(self.claim.payload)
+                function, arguments, keywords = load_call(self._serializer, self.claim)
                 function, self._retry = _unwrap(function)
                 self._awaitable = function(*arguments, **keywords)
             value = await self._in_time(self._awaitable)
@@ -130,7 +130,7 @@ class ThreadAttempt:
     def _run(self) -> "Outcome | _Awaitable":
         context.enter(self._context)
         try:
-            function, arguments, keywords = self._serializer.loads_call(self.claim.payload)
+            function, arguments, keywords = load_call(self._serializer, self.claim)
             function, self._retry = _unwrap(function)
             value = function(*arguments, **keywords)
             if inspect.isawaitable(value):

@@ -189,10 +189,8 @@ class Child:
         self._reporter = reporter
         for stream in self._streams:
             stream.begin(reporter)
-        facts = claim._replace(payload=b"")._asdict()
-        del facts["payload"]
         try:
-            self._writer.write(encode({"claim": facts}, [claim.payload]))
+            self._writer.write(_call_frame(claim))
             await self._writer.drain()
             outcome = await self._outcome()
         except (EOFError, OSError) as exc:
@@ -256,6 +254,16 @@ class Child:
     def _fatal_error(self) -> str | None:
         _, found, text = self._last_words().rpartition(_FATAL)
         return found + text if found else None
+
+
+def _call_frame(claim: Claim) -> bytes:
+    facts = claim._asdict()
+    payload, inputs = facts.pop("payload"), (facts.pop("inputs") or {}).values()
+    told = [
+        {"task_id": result.task_id, "status": result.status, "error": result.error, "traceback": result.traceback}
+        for result in inputs
+    ]
+    return encode({"claim": facts, "inputs": told}, [payload, *(result.value or b"" for result in inputs)])
 
 
 def _outcome_of(facts: dict[str, Any], blobs: Sequence[bytes]) -> Outcome:

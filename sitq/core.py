@@ -60,6 +60,17 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
+class OnFailure(StrEnum):
+    """What becomes of a task when one that it needs fails, is cancelled or is deleted before it has ended.
+
+    `CANCEL` cancels it, `FAIL` fails it, `RUN` lets it run; each does so to those that need it in turn.
+    """
+
+    CANCEL = "cancel"
+    RUN = "run"
+    FAIL = "fail"
+
+
 class Task(NamedTuple):
     """A call on its way into the store.
 
@@ -82,6 +93,9 @@ class Task(NamedTuple):
         tags: words to find it by.
         meta: JSON-serializable facts of the caller's own.
         arguments: a short text of the arguments, for people.
+        needs: ids of tasks whose values the call takes; it waits until they have ended.
+        after: ids of further tasks that it waits for.
+        on_failure: what becomes of it when one of these does not succeed.
     """
 
     id: str
@@ -102,6 +116,9 @@ class Task(NamedTuple):
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = None
     arguments: str | None = None
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    on_failure: OnFailure = OnFailure.CANCEL
 
 
 class Claim(NamedTuple):
@@ -112,6 +129,8 @@ class Claim(NamedTuple):
         failures: earlier attempts that ended in an exception or a timeout.
         crashes: earlier attempts that ended because their worker died.
         timeout: seconds that this attempt may run; None means as long as it likes.
+        waited: it has waited for other tasks, whose values it may take; see `Backend.inputs`.
+        inputs: what these came to; the worker looks it up.
     """
 
     id: str
@@ -124,6 +143,8 @@ class Claim(NamedTuple):
     max_attempts: int = 1
     timeout: float | None = None
     executor: str | None = None
+    waited: bool = False
+    inputs: "Mapping[str, Result] | None" = None
 
 
 class Outcome(NamedTuple):

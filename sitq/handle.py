@@ -5,6 +5,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from sitq.core import OutputChunk, Progress, Result, TaskInfo, TaskStatus
 from sitq.exceptions import TaskQueueError, TimeoutError
+from sitq.inputs import TaskId
 
 R = TypeVar("R")
 
@@ -20,8 +21,11 @@ class Door(Protocol):
     async def requeue(self, ids: str | Collection[str]) -> set[str]: ...
 
 
-class TaskHandle(str, Generic[R]):
-    """A string equal to the task's id; `await handle` gives the value of the task. It pickles as the id alone."""
+class TaskHandle(TaskId, Generic[R]):
+    """A string equal to the task's id; `await handle` gives the value of the task.
+
+    As an argument of another call it stands for that value; anywhere else it is pickled as the id alone.
+    """
 
     _door: Door
 
@@ -29,9 +33,6 @@ class TaskHandle(str, Generic[R]):
         handle = super().__new__(cls, task_id)
         handle._door = door
         return handle
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)
 
     def __await__(self) -> Generator[Any, None, R]:
         return self.result().__await__()

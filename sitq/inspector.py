@@ -52,6 +52,10 @@ class Inspector:
         """List the runs of a task, the first one first, each with its error and traceback."""
         return await self.backend.attempts(task_id)
 
+    async def needs(self, task_id: str) -> list[str]:
+        """List the ids of the tasks that a task needs or needed, the oldest first."""
+        return await self.backend.needs(task_id)
+
     async def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]:
         """List what a task wrote, in order, a thousand chunks at a time.
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sitq.core import DEFAULT_QUEUE, EXECUTORS, OnConflict
+from sitq.core import DEFAULT_QUEUE, EXECUTORS, OnConflict, OnFailure
 from sitq.exceptions import ValidationError
 from sitq.retry import Retry
 from sitq.validation import aware, callable_object, integer, not_negative, one_of, positive, text
@@ -36,6 +36,8 @@ class TaskOptions:
         name: what people see instead of the function's name.
         retention: seconds to keep the task after it ended; for ever unless given.
         executor: "thread" or "process"; unless given, coroutine functions run on the worker's loop, others as it says.
+        after: tasks, as handles or ids, that must have ended before this one starts.
+        on_failure: what becomes of this one if a task that it needs does not succeed: "cancel" it, "fail" it, or "run".
 
     Raises:
         ValidationError: an option cannot be right.
@@ -55,6 +57,8 @@ class TaskOptions:
     name: str | None = None
     retention: float | None = None
     executor: str | None = None
+    after: tuple[str, ...] = ()
+    on_failure: OnFailure = OnFailure.CANCEL
 
     def __post_init__(self) -> None:
         text("queue", self.queue)
@@ -180,6 +184,20 @@ def _conflict(value: str) -> OnConflict:
         raise ValidationError(f'on_conflict must be "return", "raise" or "replace", got {value!r}') from exc
 
 
+def _on_failure(value: str) -> OnFailure:
+    try:
+        return OnFailure(value)
+    except ValueError as exc:
+        raise ValidationError(f'on_failure must be "cancel", "run" or "fail", got {value!r}') from exc
+
+
+def _after(value: str | Sequence[str]) -> tuple[str, ...]:
+    ids = (value,) if isinstance(value, str) else value
+    if not isinstance(ids, (Sequence, Set)):
+        raise ValidationError(f"after must be a task's handle or id, or a list of them, got {value!r:.60}")
+    return tuple(dict.fromkeys(str(text("after", task_id)) for task_id in ids))
+
+
 def _tags(value: Sequence[str]) -> tuple[str, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, Set)):
         raise ValidationError(f"tags must be a list of words, got {value!r}")
@@ -196,4 +214,11 @@ def _meta(value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return value
 
 
-_CONVERT: dict[str, Callable[[Any], Any]] = {"retry": _retry, "on_conflict": _conflict, "tags": _tags, "meta": _meta}
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "retry": _retry,
+    "on_conflict": _conflict,
+    "tags": _tags,
+    "meta": _meta,
+    "after": _after,
+    "on_failure": _on_failure,
+}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sitq.core import LOOP_EXECUTOR, Task, new_task_id, new_task_ids
+from sitq.inputs import noting
 from sitq.options import TaskOptions
 from sitq.preview import function_name, preview_arguments
 from sitq.retry import RetriedCall
@@ -28,28 +29,34 @@ class Packer:
     def pack(
         self, options: TaskOptions, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Task:
-        payload = self._serializer.dumps_call(_with_policy(func, options), args, kwargs)
+        needs: dict[str, None] = {}
+        with noting(needs):
+            payload = self._serializer.dumps_call(_with_policy(func, options), args, kwargs)
         return Task(
             id=new_task_id(),
             payload=payload,
             python=required_python(payload),
             arguments=preview_arguments(args, kwargs),
+            needs=tuple(needs),
             **self._common(options, func),
         )
 
     def pack_many(self, options: TaskOptions, func: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Task]:
         payloads = self._serializer.dumps_many(_with_policy(func, options), calls)
         common = self._common(options, func)
-        return [
-            Task(
-                id=task_id,
-                payload=payload,
-                python=required_python(payload),
-                arguments=preview_arguments(args, {}),
-                **common,
-            )
-            for task_id, args, payload in zip(new_task_ids(len(calls)), calls, payloads, strict=True)
-        ]
+        noted: dict[str, None] = {}
+        with noting(noted):
+            return [
+                Task(
+                    id=task_id,
+                    payload=payload,
+                    python=required_python(payload),
+                    arguments=preview_arguments(args, {}),
+                    needs=_taken(noted),
+                    **common,
+                )
+                for task_id, args, payload in zip(new_task_ids(len(calls)), calls, payloads, strict=True)
+            ]
 
     def _common(self, options: TaskOptions, func: Callable[..., Any]) -> dict[str, Any]:
         """Collect what all calls of one function with the same options share."""
@@ -61,6 +68,15 @@ class Packer:
             "executor": options.executor or (LOOP_EXECUTOR if inspect.iscoroutinefunction(func) else None),
             "max_attempts": 1 if options.retry is None else options.retry.max_attempts,
         }
+
+
+def _taken(noted: dict[str, None]) -> tuple[str, ...]:
+    """Take what one call has noted, so that the next begins anew."""
+    if not noted:
+        return ()
+    needs = tuple(noted)
+    noted.clear()
+    return needs
 
 
 def _with_policy(func: Callable[..., Any], options: TaskOptions) -> Callable[..., Any]:

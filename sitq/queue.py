@@ -1,5 +1,6 @@
 """The producer's door: turns calls into tasks, and finished tasks back into values."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -179,6 +180,23 @@ class TaskQueue:
             async for task_id in ended:
                 yield TaskHandle(task_id, self)
 
+    async def gather(self, *handles: TaskHandle[R], return_exceptions: bool = False) -> list[Any]:
+        """Wait for the values of many tasks, in their order.
+
+        Args:
+            return_exceptions: give an error in the place of the value of a task that failed.
+
+        Raises:
+            TaskExecutionError: a task failed or was cancelled; the others go on.
+        """
+        await self.connect()
+        waits = [asyncio.ensure_future(handle.result()) for handle in handles]
+        try:
+            return await asyncio.gather(*waits, return_exceptions=return_exceptions)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     def handle(self, task_id: str) -> TaskHandle[Any]:
         """Make a handle of a stored id, for example after a restart."""
         return TaskHandle(task_id, self)
@@ -197,6 +215,11 @@ class TaskQueue:
         """List the runs of a task, each with its error and traceback."""
         await self.connect()
         return await self._inspector.attempts(task_id)
+
+    async def needs(self, task_id: str) -> list[str]:
+        """List the ids of the tasks that a task needs or needed."""
+        await self.connect()
+        return await self._inspector.needs(task_id)
 
     async def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]:
         """List what a task wrote, in order; see `Inspector.output`."""

@@ -1,14 +1,15 @@
 """Starts attempts, each where its function belongs: on the event loop, on a daemon thread or in a child process."""
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from sitq.attempts import Attempt, Done, LoopAttempt, ProcessAttempt, ThreadAttempt
 from sitq.children import ChildPool
 from sitq.context import Reporter
-from sitq.core import LOOP_EXECUTOR, PROCESS_EXECUTOR, THREAD_EXECUTOR, Claim
+from sitq.core import LOOP_EXECUTOR, PROCESS_EXECUTOR, THREAD_EXECUTOR, Claim, Result
 from sitq.serialization import CallSerializer
+from sitq.staging import StagedAttempt
 from sitq.threads import ThreadPool
 
 
@@ -34,6 +35,7 @@ class Runner:
         serializer: reads calls and writes values.
         done: called on the loop with the outcome of each attempt.
         reporter_of: makes what takes an attempt's progress and output; None when nobody listens.
+        inputs_of: looks up what the tasks came to whose values a task takes.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Runner:
         done: Done,
         reporter_of: Callable[[Claim], Reporter] | None = None,
         settings: RunSettings | None = None,
+        inputs_of: Callable[[str], Awaitable[Mapping[str, Result]]] | None = None,
     ) -> None:
         settings = settings or RunSettings()
         self._serializer = serializer
         self._done = done
         self._reporter_of = reporter_of
+        self._inputs_of = inputs_of
         self._executor = settings.executor
         self._threads = ThreadPool("sitq-task")
         self._children = ChildPool(
@@ -59,6 +63,15 @@ class Runner:
 
         It never raises: whatever goes wrong is its outcome.
         """
+        if claim.waited and self._inputs_of is not None:
+            return StagedAttempt(claim, self._with_inputs, self._start_in_context, self._done)
+        return self._start_in_context(claim)
+
+    async def _with_inputs(self, claim: Claim) -> Claim:
+        assert self._inputs_of is not None
+        return claim._replace(inputs=await self._inputs_of(claim.id))
+
+    def _start_in_context(self, claim: Claim) -> Attempt:
         return self._context.copy().run(self._start, claim)
 
     def _start(self, claim: Claim) -> Attempt:

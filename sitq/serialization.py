@@ -12,16 +12,20 @@ from sitq._envelope import CALL, VALUE, Envelope
 from sitq._envelope import required_python as required_python
 from sitq._pickling import FileFullError, Pickled, carries_code, error_line, pickle_function, pickle_value, unpickle
 from sitq._portable import (
+    fill_ids,
     from_json,
     import_function,
     import_path,
     json_fault,
+    note_ids,
     policy_as_json,
     policy_from_json,
     to_json,
 )
 from sitq.captures import call_roots, find_problem, format_size, largest, pickling_fault, total_size
+from sitq.core import Claim
 from sitq.exceptions import ResourceExhaustionError, SerializationError, SitqError, ValidationError
+from sitq.inputs import Values, filling, noting
 from sitq.retry import RetriedCall
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -64,6 +68,19 @@ def call_serializer(serializer: Serializer | None) -> CallSerializer:
     if isinstance(serializer, type) or not isinstance(serializer, Serializer):
         raise ValidationError(f"serializer must be an object with dumps and loads, got {serializer!r}")
     return serializer if isinstance(serializer, CallSerializer) else _WrappedSerializer(serializer)
+
+
+def load_call(serializer: CallSerializer, claim: Claim) -> Call:
+    """Make the call of a claim, with the values of the tasks that it needs filled in.
+
+    Raises:
+        SerializationError: the payload, or a value, cannot be loaded here.
+        TaskQueueError: a task that it needs is gone.
+    """
+    if claim.inputs is None:
+        return serializer.loads_call(claim.payload)
+    with filling(Values(claim.inputs, serializer.loads)):
+        return serializer.loads_call(claim.payload)
 
 
 class LargePayloadWarning(UserWarning):
@@ -121,7 +138,9 @@ class CloudpickleSerializer:
             SerializationError: it cannot be pickled; the message names the innermost object that cannot.
             ResourceExhaustionError: it makes more than `max_bytes`.
         """
-        return self._seal(func, self._pickle_function(func), args, dict(kwargs))
+        with noting(None):
+            function = self._pickle_function(func)
+        return self._seal(func, function, args, dict(kwargs))
 
     def dumps_many(self, func: Callable[..., Any], calls: Iterable[Sequence[Any]], /) -> Iterator[bytes]:
         """Make the payloads of many calls; the function is pickled once, before the first of them is asked for."""
@@ -234,12 +253,14 @@ class JsonSerializer:
         Raises:
             SerializationError: the function cannot be imported by its name, or JSON would not bring an argument back.
         """
-        func, policy = (func.function, [policy_as_json(func.retry)]) if isinstance(func, RetriedCall) else (func, [])
+        func, policy = (func.function, policy_as_json(func.retry)) if isinstance(func, RetriedCall) else (func, None)
         path = import_path(func)
         for root in call_roots(func, args, kwargs)[1:]:
             if fault := json_fault(root.value, root.path):
                 raise SerializationError(fault)
-        return self._envelope.header(CALL, carries_code=False) + to_json([path, args, dict(kwargs), *policy])
+        return self._envelope.header(CALL, carries_code=False) + to_json(
+            [path, args, dict(kwargs), policy, note_ids([args, kwargs])]
+        )
 
     def dumps_many(self, func: Callable[..., Any], calls: Iterable[Sequence[Any]], /) -> Iterator[bytes]:
         """Make the payloads of many calls of one function."""
@@ -253,10 +274,10 @@ class JsonSerializer:
         """
         self._envelope.check(payload, CALL)
         match from_json(payload[self._envelope.body_at :]):
-            case [str(path), list(args), dict(kwargs)]:
-                return import_function(path), tuple(args), kwargs
-            case [str(path), list(args), dict(kwargs), dict(policy)]:
-                return RetriedCall(import_function(path), policy_from_json(policy)), tuple(args), kwargs
+            case [str(path), list(args), dict(kwargs), policy, list(places)]:
+                fill_ids([args, kwargs], places)
+                function = import_function(path)
+                return RetriedCall(function, policy_from_json(policy)) if policy else function, tuple(args), kwargs
             case other:
                 raise SerializationError(f"payload must hold a path, a list and an object, got {type(other).__name__}")
 

@@ -59,7 +59,7 @@ class Shift:
         self._loop = asyncio.get_running_loop()
         self._captures = settings.output_limit > 0
         self._reports = Reports(backend, settings.output_limit)
-        self._runner = Runner(serializer, self._finished, self._reports.recorder, settings)
+        self._runner = Runner(serializer, self._finished, self._reports.recorder, settings, backend.inputs)
         self._running: dict[str, Attempt] = {}
         self._claimed: list[Claim] = []  # claimed ahead, the next one last
         self._outcomes: list[Outcome] = []

@@ -11,6 +11,7 @@ from sitq._portal import Portal
 from sitq.backends.base import Backend
 from sitq.core import Attempt, OutputChunk, Result, Stats, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import SyncTaskQueueError
+from sitq.inputs import TaskId
 from sitq.queue import TaskQueue
 from sitq.sending import BoundQueue
 from sitq.serialization import Serializer
@@ -60,17 +61,17 @@ class SyncTaskQueue:
             self._portal.call(self._queue.close())
             self._portal.stop()
 
-    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> str:
+    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> TaskId:
         """Store a call and return its id; see `TaskQueue.enqueue`."""
-        return str(self._call(self._queue.enqueue, func, *args, eta=eta, **kwargs))
+        return TaskId(self._call(self._queue.enqueue, func, *args, eta=eta, **kwargs))
 
-    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[str]:
+    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[TaskId]:
         """Store many calls and return their ids; see `TaskQueue.enqueue_many`."""
-        return [str(handle) for handle in self._call(self._queue.enqueue_many, func, args_list)]
+        return [TaskId(handle) for handle in self._call(self._queue.enqueue_many, func, args_list)]
 
-    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[str]:
+    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskId]:
         """Store one call for each set of arguments and return their ids; see `TaskQueue.map`."""
-        return [str(handle) for handle in self._call(self._queue.map, func, *iterables)]
+        return [TaskId(handle) for handle in self._call(self._queue.map, func, *iterables)]
 
     def options(self, **options: Any) -> "SyncBoundQueue":
         """Make a view of this queue whose tasks get these options; see `TaskOptions`."""
@@ -107,6 +108,11 @@ class SyncTaskQueue:
             remaining.discard(done)
             yield done
 
+    def gather(self, *ids: str, return_exceptions: bool = False) -> list[Any]:
+        """Wait for the values of many tasks, in their order; see `TaskQueue.gather`."""
+        handles = [self._queue.handle(task_id) for task_id in ids]
+        return self._call(self._queue.gather, *handles, return_exceptions=return_exceptions)
+
     def get_task(self, task_id: str) -> TaskInfo | None:
         """Look one task up; None when the id is unknown."""
         return self._call(self._queue.get_task, task_id)
@@ -118,6 +124,10 @@ class SyncTaskQueue:
     def attempts(self, task_id: str) -> list[Attempt]:
         """List the runs of a task, each with its error and traceback."""
         return self._call(self._queue.attempts, task_id)
+
+    def needs(self, task_id: str) -> list[str]:
+        """List the ids of the tasks that a task needs or needed."""
+        return self._call(self._queue.needs, task_id)
 
     def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]:
         """List what a task wrote, in order; see `Inspector.output`."""
@@ -175,17 +185,17 @@ class SyncBoundQueue:
         """Change some of the options."""
         return SyncBoundQueue(self._queue, self._bound.options(**options))
 
-    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> str:
+    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> TaskId:
         """As `SyncTaskQueue.enqueue`."""
-        return str(self._queue._call(self._bound.enqueue, func, *args, eta=eta, **kwargs))
+        return TaskId(self._queue._call(self._bound.enqueue, func, *args, eta=eta, **kwargs))
 
-    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[str]:
+    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[TaskId]:
         """As `SyncTaskQueue.enqueue_many`."""
-        return [str(handle) for handle in self._queue._call(self._bound.enqueue_many, func, args_list)]
+        return [TaskId(handle) for handle in self._queue._call(self._bound.enqueue_many, func, args_list)]
 
-    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[str]:
+    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskId]:
         """As `SyncTaskQueue.map`."""
-        return [str(handle) for handle in self._queue._call(self._bound.map, func, *iterables)]
+        return [TaskId(handle) for handle in self._queue._call(self._bound.map, func, *iterables)]
 
 
 async def _first_of(queue: TaskQueue, ids: Sequence[str]) -> str:

@@ -67,11 +67,14 @@ class Backend(ABC):
         """Store tasks, all or none, and tell the id that each has in the store.
 
         - An id that exists is left as it is.
+        - A task that needs others which have not ended is blocked until they have. When one of them does not succeed,
+          its `on_failure` decides, at once where that is so already.
         - When an unfinished task holds the key, its id is the answer ("return"), or it makes place if it has not
           started ("replace").
 
         Raises:
-            TaskQueueError: a key is held and the task says "raise", or says "replace" and the holder is running.
+            TaskQueueError: a key is held and the task says "raise", or says "replace" and the holder is running; or
+                there is no task of an id that is needed.
             ResourceExhaustionError: the disk is full.
         """
 
@@ -97,12 +100,17 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    async def inputs(self, task_id: str) -> dict[str, Result]:
+        """Tell what the tasks came to whose values a task takes; those that were deleted are left out."""
+
+    @abstractmethod
     async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
         """Write outcomes, and tell the ids that were accepted.
 
         - An outcome is refused, without an error, unless the task is running this very attempt.
         - PENDING puts the task back, due after `delay`; the attempt stays in its history, unless it is given back
           without having begun (`duration` 0).
+        - In the same transaction those that waited for the ended tasks are let go, or meet their `on_failure`.
         """
 
     async def exchange(
@@ -146,11 +154,17 @@ class Backend(ABC):
 
     @abstractmethod
     async def requeue(self, ids: Collection[str]) -> set[str]:
-        """Make failed and cancelled tasks due now, with fresh budgets, and tell the ids that were reached."""
+        """Make failed and cancelled tasks due now, with fresh budgets, and tell the ids that were reached.
+
+        One that needs unfinished tasks waits for them again.
+        """
 
     @abstractmethod
     async def delete(self, ids: Collection[str]) -> set[str]:
-        """Remove tasks that are not running, with all that is kept about them, and tell the ids that were reached."""
+        """Remove tasks that are not running, with all that is kept about them, and tell the ids that were reached.
+
+        Those that waited for one of them meet their `on_failure`.
+        """
 
     @abstractmethod
     async def purge(
@@ -161,6 +175,8 @@ class Backend(ABC):
         limit: int = 500,
     ) -> int:
         """Remove up to `limit` final tasks whose retention is over, and tell how many.
+
+        Those that unfinished tasks need stay.
 
         Args:
             older_than: seconds since they ended; takes the place of each task's own retention.
@@ -180,6 +196,10 @@ class Backend(ABC):
     @abstractmethod
     async def attempts(self, task_id: str) -> list[Attempt]:
         """List the attempts of a task, the first one first, the running one included."""
+
+    @abstractmethod
+    async def needs(self, task_id: str) -> list[str]:
+        """List the ids of the tasks that a task needs or needed, the oldest first."""
 
     @abstractmethod
     async def output(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[OutputChunk]:

@@ -7,6 +7,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from sitq.core import Result, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import ValidationError
+from sitq.inputs import TaskId
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
 from sitq.notebook.delivery import post_via
 from sitq.notebook.display import Row, say, task_html, task_text, tasks_html, tasks_text
@@ -14,8 +15,10 @@ from sitq.notebook.display import Row, say, task_html, task_text, tasks_html, ta
 R = TypeVar("R")
 
 
-class LiveHandle(str, Generic[R]):
-    """A string equal to the task's id; `await handle` gives the task's value. It pickles as the id alone.
+class LiveHandle(TaskId, Generic[R]):
+    """A string equal to the task's id; `await handle` gives the task's value.
+
+    As an argument of another call it stands for that value; anywhere else it is pickled as the id alone.
 
     Waiting watches, no more: whoever interrupts or cancels a wait leaves the task running, and can wait again.
     """
@@ -28,9 +31,6 @@ class LiveHandle(str, Generic[R]):
         handle._client = client
         handle._seen = seen
         return handle
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)
 
     def __await__(self) -> Generator[Any, None, R]:
         return self._value().__await__()

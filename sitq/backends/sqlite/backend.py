@@ -9,7 +9,7 @@ from os import PathLike, fspath
 from typing import Any, TypeVar, cast
 
 from sitq.backends.base import Backend
-from sitq.backends.sqlite import output, reads, tasks
+from sitq.backends.sqlite import dependencies, output, reads, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.backends.sqlite.connection import Connection
 from sitq.backends.sqlite.files import full_path, store_file
@@ -125,6 +125,9 @@ class SQLiteBackend(Backend):
     async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
         return cast(set[str], await self._store.write(heartbeat, (worker, claims, lease)))
 
+    async def inputs(self, task_id: str) -> dict[str, Result]:
+        return await self._store.read(dependencies.inputs, task_id)
+
     async def report(self, reports: Sequence[Report]) -> None:
         await self._store.write(output.report, reports)
 
@@ -153,6 +156,9 @@ class SQLiteBackend(Backend):
 
     async def attempts(self, task_id: str) -> list[Attempt]:
         return await self._store.read(reads.attempts, task_id)
+
+    async def needs(self, task_id: str) -> list[str]:
+        return await self._store.read(dependencies.needs, task_id)
 
     async def output(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[OutputChunk]:
         return await self._store.read(output.output, (task_id, after, limit))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from sitq.backends.sqlite.dependencies import settle_finished
 from sitq.backends.sqlite.owners import Owners
 from sitq.backends.sqlite.schema import INLINE_LIMIT, PARKED, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, VALUE
 from sitq.backends.sqlite.tasks import expire, remember, slices, stop_between_attempts
@@ -72,7 +73,7 @@ class ClaimVerbs:
 _ALIVE = "select seq, python from worker where id = ? and stopped_at is null"
 
 _CLAIMED = """seq, id, attempt, name, queue, payload, failures, crashes, max_attempts, timeout, executor,
-  priority, due_at, expires_at, python"""
+  priority, due_at, expires_at, python, on_failure is not null"""
 _ONE_LANE = """select seq from task where state = 1 and queue = ?
   order by priority desc, due_at, seq limit ?"""
 # Several lanes merge their indexes in order; `queue in (…)` would sort all that is ready.
@@ -189,6 +190,7 @@ def _as_claim(transaction: Transaction, row: _Row) -> Claim:
         max_attempts=max_attempts,
         timeout=None if timeout is None else timeout / 1_000_000,
         executor=executor,
+        waited=bool(row[15]),
     )
 
 
@@ -216,6 +218,7 @@ def _finish_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> Sequ
         transaction.wakes.add(outcome.id)
         if outcome.value is not None and len(outcome.value) > INLINE_LIMIT:
             transaction.execute(_LONG_VALUE, (VALUE, outcome.value, outcome.id))
+    settle_finished(transaction, accepted)
     return accepted
 
 

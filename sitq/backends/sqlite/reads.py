@@ -49,7 +49,7 @@ def results(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Result]:
 _INFO = """select task.id, name, task.queue, state, priority, attempt, max_attempts, failures, crashes,
   enqueued_at, due_at, task.started_at, finished_at, task.expires_at, timeout, key, worker.id, executor, cancel,
   worker.stopped_at is not null or worker.expires_at < :now, task.python, arguments, error, tags, meta,
-  progress_done, progress_total, progress_message
+  progress_done, progress_total, progress_message, waiting
   from task {} left join worker on worker.seq = task.worker"""
 
 
@@ -125,7 +125,7 @@ def _info(row: Sequence[Any]) -> TaskInfo:
         executor=row[17],
         cancel_requested=bool(row[18]),
         stalled=STATUS[state] is TaskStatus.RUNNING and bool(row[19]),
-        waits_for=_waits_for(state, row[20]),
+        waits_for=_waits_for(state, row[20], row[28]),
         arguments=row[21],
         error=row[22],
         tags=tuple(json.loads(row[23])) if row[23] else (),
@@ -134,10 +134,12 @@ def _info(row: Sequence[Any]) -> TaskInfo:
     )
 
 
-def _waits_for(state: int, python: str | None) -> str | None:
+def _waits_for(state: int, python: str | None, waiting: int) -> str | None:
     if state == PARKED:
         return f"a worker on Python {python}"
-    return "other tasks" if state == BLOCKED else None
+    if state == BLOCKED:
+        return "1 other task" if waiting == 1 else f"{waiting} other tasks"
+    return None
 
 
 _ATTEMPTS = """select attempt.attempt, worker.id, attempt.started_at, attempt.finished_at, cause, error, traceback

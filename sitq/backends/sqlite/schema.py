@@ -103,7 +103,12 @@ create table counter(queue text not null, state integer not null, n integer not 
 create table paused(queue text primary key) without rowid;
 """
 
-MIGRATIONS = (_VERSION_1,)
+_VERSION_2 = """
+alter table dependency add column takes integer not null default 1;
+create index dependency_task on dependency(task);
+"""
+
+MIGRATIONS = (_VERSION_1, _VERSION_2)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -8,7 +8,9 @@ from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sitq.backends.sqlite.schema import CANCELLED, INLINE_LIMIT, PAYLOAD, READY, RUNNING, SCHEDULED, STATES
+from sitq.backends.sqlite import dependencies
+from sitq.backends.sqlite.dependencies import Ended
+from sitq.backends.sqlite.schema import CANCELLED, INLINE_LIMIT, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, SUCCESS
 from sitq.backends.sqlite.writer import CollisionError, Transaction
 from sitq.core import FINAL, Cause, OnConflict, Task, TaskStatus
 from sitq.exceptions import TaskQueueError
@@ -42,8 +44,8 @@ def enqueue(transaction: Transaction, requests: Sequence[Sequence[Task]]) -> lis
 
 
 def _is_special(task: Task) -> bool:
-    """Tell what cannot go in a wide statement: long payloads, and keys that may be held."""
-    return task.key is not None or len(task.payload) > INLINE_LIMIT
+    """Tell what cannot go in a wide statement: long payloads, keys that may be held, and what waits for other tasks."""
+    return task.key is not None or len(task.payload) > INLINE_LIMIT or bool(task.needs) or bool(task.after)
 
 
 def _enqueue_all(transaction: Transaction, tasks: Sequence[Task]) -> list[str]:
@@ -116,13 +118,19 @@ def _enqueue_one(transaction: Transaction, task: Task) -> str:
         if holder is not None:
             return holder
     row = _row(transaction, task)
-    if len(task.payload) > INLINE_LIMIT:
-        seq = transaction.execute(_insert(1), (*row[:-1], None)).lastrowid
-        transaction.execute("insert into blob values (?, ?, ?)", (seq, PAYLOAD, task.payload))
-    else:
-        transaction.execute(_insert(1), row)
     _note(transaction, row)
+    seq = _insert_one(transaction, task, row)
+    if task.needs or task.after:
+        dependencies.insert(transaction, seq, task, task.queue, row[3])
     return task.id
+
+
+def _insert_one(transaction: Transaction, task: Task, row: tuple[Any, ...]) -> int:
+    if len(task.payload) <= INLINE_LIMIT:
+        return int(transaction.execute(_insert(1), row).lastrowid or 0)
+    seq = int(transaction.execute(_insert(1), (*row[:-1], None)).lastrowid or 0)
+    transaction.execute("insert into blob values (?, ?, ?)", (seq, PAYLOAD, task.payload))
+    return seq
 
 
 _HOLDER = "select seq, id, queue, state from task where key = ? and state < 3"
@@ -152,11 +160,13 @@ _CANCEL = """update task set state = 5, cause = ?, error = ?, finished_at = ?,
 
 def _make_cancelled(transaction: Transaction, rows: Iterable[tuple[int, str, str, int]], error: str) -> None:
     """Make pending tasks, given as (seq, id, queue, state), cancelled with a reason."""
-    now = transaction.now
+    now, ended = transaction.now, []
     for seq, task_id, queue, state in rows:
         transaction.execute(_CANCEL, (Cause.CANCELLED, error, now, now, seq))
         transaction.move(queue, state, CANCELLED)
         transaction.wakes.add(task_id)
+        ended.append(Ended(seq, task_id, "was cancelled"))
+    dependencies.settle(transaction, ended)
 
 
 _STOP = """update task set state = 5, cause = 'cancelled', finished_at = ?,
@@ -169,6 +179,7 @@ def stop_between_attempts(transaction: Transaction, seq: int, task_id: str, queu
     transaction.execute(_STOP, (transaction.now, transaction.now, seq))
     transaction.move(queue, RUNNING, CANCELLED)
     transaction.wakes.add(task_id)
+    dependencies.settle(transaction, [Ended(seq, task_id, "was cancelled")])
 
 
 def expire(transaction: Transaction, rows: Iterable[tuple[int, str, str, int]]) -> None:
@@ -232,6 +243,7 @@ def requeue(transaction: Transaction, requests: Sequence[Collection[str]]) -> li
             transaction.execute("delete from blob where task = ? and kind = 1", (seq,))
             transaction.move(queue, state, READY)
             transaction.wakes.add(queue)
+            dependencies.block_again(transaction, seq, queue)
             reached.add(task_id)
         answers.append(reached)
     return answers
@@ -243,16 +255,24 @@ def delete(transaction: Transaction, requests: Sequence[Collection[str]]) -> lis
     for ids in requests:
         statement = f"delete from task where state <> 2 and {_WANTED} returning seq, id, queue, state"
         rows = transaction.execute(statement, (json.dumps(list(ids)),)).fetchall()
+        dependencies.settle(
+            transaction, [Ended(seq, key, "was deleted") for seq, key, _, state in rows if state < SUCCESS]
+        )
         _forget(transaction, [(seq, queue, state) for seq, _, queue, state in rows])
         answers.append({row[1] for row in rows})
     return answers
 
 
-_PURGE_DUE = """delete from task where seq in (
+# What an unfinished task needs stays until that has taken it.
+_NOT_NEEDED = """not exists (select 1 from dependency join task dependent on dependent.seq = dependency.task
+    where dependency.needs = task.seq and dependent.state < 3)"""
+_PURGE_DUE = f"""delete from task where seq in (
   select seq from task where purge_at is not null and purge_at <= ? and state in (select value from json_each(?))
+    and {_NOT_NEEDED}
   order by purge_at limit ?) and state >= 3 returning seq, queue, state"""
-_PURGE_OLD = """delete from task where seq in (
+_PURGE_OLD = f"""delete from task where seq in (
   select seq from task where state >= 3 and finished_at <= ? and state in (select value from json_each(?))
+    and {_NOT_NEEDED}
   order by finished_at limit ?) returning seq, queue, state"""
 
 
@@ -278,6 +298,8 @@ def _forget(transaction: Transaction, rows: Sequence[tuple[int, str, int]]) -> N
     seqs = (json.dumps([seq for seq, _, _ in rows]),)
     for table in ("blob", "attempt", "output"):
         transaction.execute(f"delete from {table} where task in (select value from json_each(?))", seqs)
+    transaction.execute("delete from dependency where task in (select value from json_each(?))", seqs)
+    transaction.execute("delete from dependency where needs in (select value from json_each(?))", seqs)
     for _, queue, state in rows:
         transaction.count(queue, state, -1)
 

@@ -35,7 +35,7 @@ class Transaction:
         due: the earliest moment at which a task that was put back or enqueued here becomes due.
     """
 
-    __slots__ = ("_connection", "_counts", "careful", "due", "execute", "now", "raw", "wakes")
+    __slots__ = ("_connection", "_counts", "_stored", "careful", "due", "execute", "now", "raw", "wakes")
 
     def __init__(self, connection: Connection, raw: sqlite3.Connection, *, careful: bool) -> None:
         self._connection = connection
@@ -46,6 +46,7 @@ class Transaction:
         self.wakes: set[str] = set()
         self.due: int | None = None
         self._counts: dict[tuple[str, int], int] = {}
+        self._stored: dict[tuple[str, int], int] | None = None
 
     def begin(self) -> None:
         """Take the write lock unless it is ours already. A verb that finds nothing to do never calls this."""
@@ -67,11 +68,26 @@ class Transaction:
 
     def unfinished(self) -> dict[tuple[str, int], int]:
         """Read how many tasks each lane has in each state that is not final and not running."""
-        counts = {(queue, state): n for queue, state, n in self.execute(_UNFINISHED)}
+        counts = dict(self._read_counts())
         for key, change in self._counts.items():
             if key[1] < 2:
                 counts[key] = counts.get(key, 0) + change
         return {key: n for key, n in counts.items() if n > 0}
+
+    def has(self, state: int) -> bool:
+        """Tell whether some lane has tasks in a state that is not final and not running."""
+        if not any(held == state for _, held in (*self._read_counts(), *self._counts)):
+            return False
+        return any(held == state for _, held in self.unfinished())
+
+    def _read_counts(self) -> dict[tuple[str, int], int]:
+        """Read the stored counts, once while the write lock keeps them as they are."""
+        if self._stored is not None:
+            return self._stored
+        stored = {(queue, state): n for queue, state, n in self.execute(_UNFINISHED)}
+        if self.raw.in_transaction:
+            self._stored = stored
+        return stored
 
     def plan(self, due_at: int) -> None:
         """Note that a task becomes due at that moment."""

@@ -87,9 +87,9 @@ async def test_payload_that_is_too_large_is_refused(path: Path) -> None:
         assert await queue.list_tasks() == []
 
 
-async def test_handle_travels_as_its_id(queue: TaskQueue, drain: Drain) -> None:
+async def test_id_of_a_handle_travels_as_a_string(queue: TaskQueue, drain: Drain) -> None:
     first = await queue.enqueue(abs, 1)
-    second = await queue.enqueue(collect, first)
+    second = await queue.enqueue(collect, str(first))
     await drain()
 
     (received,), _ = await second

@@ -11,6 +11,7 @@ from workers import drain
 
 from sitq.core import TaskQuery, TaskStatus
 from sitq.exceptions import SerializationError, TaskCancelledError, TaskExecutionError, ValidationError
+from sitq.inputs import TaskId
 from sitq.queue import TaskQueue
 from sitq.sending import BoundQueue
 from sitq.sync import SyncBoundQueue, SyncTaskQueue
@@ -38,10 +39,10 @@ def test_methods_take_the_same_arguments() -> None:
         assert own in (other, ["ids" if word == "handles" else word for word in other]), name
 
 
-def test_enqueue_gives_a_plain_id(queue: SyncTaskQueue) -> None:
+def test_enqueue_gives_an_id_that_is_a_string(queue: SyncTaskQueue) -> None:
     task = queue.enqueue(abs, 1)
 
-    assert type(task) is str
+    assert (type(task), type(str(task))) == (TaskId, str)
     assert queue.list_tasks()[0].id == task
 
 
@@ -113,7 +114,7 @@ def test_many_are_stored_in_order(path: Path, queue: SyncTaskQueue) -> None:
     tasks = queue.enqueue_many(pow, [(2, exponent) for exponent in range(5)])
     drain(path)
 
-    assert {type(task) for task in tasks} == {str}
+    assert {type(task) for task in tasks} == {TaskId}
     assert [queue.get_result(task) for task in tasks] == [1, 2, 4, 8, 16]
 
 
