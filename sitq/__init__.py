@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TaskTimeoutError,
         ValidationError,
     )
+    from sitq.executor import Executor
     from sitq.handle import TaskHandle
     from sitq.inputs import TaskId
     from sitq.inspector import Inspector
@@ -44,6 +45,7 @@ __all__ = [
     "TaskId",
     "Worker",
     "SyncTaskQueue",
+    "Executor",
     "Inspector",
     "SQLiteBackend",
     "Backend",
@@ -86,6 +88,7 @@ _HOMES = {
     "sitq.context": ("TaskContext", "check_cancelled", "current_task"),
     "sitq.core": ("Result", "TaskInfo", "TaskQuery", "TaskStatus"),
     "sitq.exceptions": tuple(name for name in __all__ if name.endswith("Error")),
+    "sitq.executor": ("Executor",),
     "sitq.handle": ("TaskHandle",),
     "sitq.inputs": ("TaskId",),
     "sitq.inspector": ("Inspector",),

@@ -44,12 +44,12 @@ class TaskQueue:
         if default_result_timeout is not None:
             not_negative("default_result_timeout", default_result_timeout)
         self.backend = as_backend(backend)
-        self._serializer = call_serializer(serializer)
+        self.serializer = call_serializer(serializer)
         self._default_result_timeout = default_result_timeout
         self._inspector = Inspector(self.backend)
         self._watcher = ResultWatcher(self.backend)
         self._opened = False
-        self._sender = Sender(self.backend, self._serializer, self, self.connect)
+        self._sender = Sender(self.backend, self.serializer, self, self.connect)
         self._given = GivenOptions({})
 
     def __repr__(self) -> str:
@@ -167,7 +167,7 @@ class TaskQueue:
             ValidationError: the task has not ended.
         """
         if result.status is TaskStatus.SUCCESS and result.value is not None:
-            return self._serializer.loads(result.value)
+            return self.serializer.loads(result.value)
         if not result.status.is_final:
             raise ValidationError(f"task {result.task_id} is {result.status}, it has no value yet; use get_result")
         error = result.error or f"the task was {result.status}"

@@ -44,6 +44,15 @@ class SyncTaskQueue:
     def __repr__(self) -> str:
         return f"Sync{self._queue!r}"
 
+    @property
+    def backend(self) -> Backend:
+        """The store; it belongs to this queue's own thread."""
+        return self._queue.backend
+
+    @property
+    def serializer(self) -> Serializer:
+        return self._queue.serializer
+
     def __enter__(self) -> Self:
         self.connect()
         return self

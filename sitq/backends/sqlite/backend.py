@@ -47,6 +47,7 @@ class SQLiteBackend(Backend):
         durability: "normal" loses nothing when a process dies, and at most the last moments when the power fails;
             "full" waits for the disk at every commit, which costs 7 % in batches and 62 % for single tasks.
         lock_timeout: seconds to try while another program holds the file's lock.
+        clock: tells seconds since the epoch; it decides what is due, and `sitq.testing.Clock` can be set forward.
 
     Raises:
         ValidationError: an argument cannot be right.
@@ -60,6 +61,7 @@ class SQLiteBackend(Backend):
         create: bool = True,
         durability: str = "normal",
         lock_timeout: float = 30.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if durability not in ("normal", "full"):
             raise ValidationError(f'durability must be "normal" or "full", got {durability!r}')
@@ -71,7 +73,7 @@ class SQLiteBackend(Backend):
             raise ConfigurationError(f"SQLite 3.36 or newer is needed, this Python has {sqlite3.sqlite_version}")
         # At once, so that a twin that opens after a change of folder opens the same file.
         self.path = full_path(fspath(path))
-        self._options: dict[str, Any] = {"durability": durability, "lock_timeout": lock_timeout}
+        self._options: dict[str, Any] = {"durability": durability, "lock_timeout": lock_timeout, "clock": clock}
         self._create = create
         self._open: _OpenStore | None = None
         self._opening: asyncio.Lock | None = None
@@ -152,7 +154,7 @@ class SQLiteBackend(Backend):
         await self._store.write(tasks.set_paused, (queue, paused))
 
     async def list_tasks(self, query: TaskQuery) -> list[TaskInfo]:
-        return await self._store.read(reads.list_tasks, query)
+        return await self._store.read(reads.list_tasks, (query, self._store.now()))
 
     async def attempts(self, task_id: str) -> list[Attempt]:
         return await self._store.read(reads.attempts, task_id)
@@ -164,7 +166,7 @@ class SQLiteBackend(Backend):
         return await self._store.read(output.output, (task_id, after, limit))
 
     async def stats(self) -> Stats:
-        return await self._store.read(reads.stats, None)
+        return await self._store.read(reads.stats, self._store.now())
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
         await self._store.wait(keys, timeout=timeout)
@@ -186,7 +188,8 @@ class _OpenStore:
         self._reading: Connection | None = writer if writer.file.in_memory else None
         self._reader_lock = asyncio.Lock()
         self._bell = bell
-        self._owners = Owners()
+        self._clock = writer.clock
+        self._owners = Owners(writer.clock)
         self._exchange = ClaimVerbs(self._owners).exchange
         self._writer = Writer(writer, self._publish)
         self._next_due: int | None = None
@@ -274,10 +277,14 @@ class _OpenStore:
             self._next_due = due
         self._bell.ring(wakes)
 
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return round(self._clock() * 1_000_000)
+
     def _seconds_to_next_due(self) -> float:
         if self._next_due is None:
             return float("inf")
-        return (self._next_due - time.time_ns() // 1000) / 1_000_000
+        return (self._next_due - self.now()) / 1_000_000
 
 
 def _read(

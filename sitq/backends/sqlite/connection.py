@@ -43,10 +43,20 @@ class Connection:
         durability: "normal" or "full", see `SQLiteBackend`.
         query_only: refuse to write.
         lock_timeout: seconds to try for the write lock before giving up.
+        clock: tells seconds since the epoch.
     """
 
-    def __init__(self, file: StoreFile, *, durability: str, query_only: bool = False, lock_timeout: float) -> None:
+    def __init__(
+        self,
+        file: StoreFile,
+        *,
+        durability: str,
+        query_only: bool = False,
+        lock_timeout: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.file = file
+        self.clock = clock
         self._durability = durability
         self._query_only = query_only
         self._lock_timeout = lock_timeout

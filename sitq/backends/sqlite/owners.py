@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sitq._process import ProcessIdentity
 from sitq.backends.sqlite.schema import READY, RUNNING
@@ -22,11 +22,15 @@ class Owners:
 
     A worker is dead when its process has surely ended, or when its lease is over. After a suspend every lease looks
     over, so that for one lease only the first proof counts.
+
+    Args:
+        clock: tells seconds since the epoch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._looked_at = -_LOOK_INTERVAL
-        self._wall, self._wall_read_at = time.time(), time.monotonic()
+        self._wall, self._wall_read_at = clock(), time.monotonic()
         self._no_lease_ends_before = 0.0
         self._neighbours: tuple[ProcessIdentity, ...] = ()
         self._one_died = False
@@ -54,7 +58,7 @@ class Owners:
         return self._one_died
 
     def _notice_suspend(self, monotonic: float, longest_lease: float) -> None:
-        wall = time.time()
+        wall = self._clock()
         if wall - self._wall > monotonic - self._wall_read_at + _JUMP:
             self._no_lease_ends_before = monotonic + longest_lease
         self._wall, self._wall_read_at = wall, monotonic

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -53,11 +52,12 @@ _INFO = """select task.id, name, task.queue, state, priority, attempt, max_attem
   from task {} left join worker on worker.seq = task.worker"""
 
 
-def list_tasks(raw: sqlite3.Connection, query: TaskQuery) -> list[TaskInfo]:
+def list_tasks(raw: sqlite3.Connection, request: tuple[TaskQuery, int]) -> list[TaskInfo]:
+    query, now = request
     conditions, parameters = _conditions(query)
     source = _INFO.format(_index_for(query))
     statement = f"{source} where {' and '.join(conditions)} order by task.seq desc limit :limit"
-    parameters |= {"now": time.time_ns() // 1000, "limit": query.limit}
+    parameters |= {"now": now, "limit": query.limit}
     return [_info(row) for row in raw.execute(statement, parameters)]
 
 
@@ -185,12 +185,11 @@ _WORKERS = """select id, host, pid, process, queues, max_concurrency, python, st
 _RECENT = 3600 * 1_000_000  # a stopped worker is shown for an hour
 
 
-def stats(raw: sqlite3.Connection, _: None = None) -> Stats:
+def stats(raw: sqlite3.Connection, now: int) -> Stats:
     counts: dict[str, dict[int, int]] = defaultdict(dict)
     for queue, state, n in raw.execute("select queue, state, n from counter where n > 0"):
         counts[queue][state] = n
     paused = {queue for (queue,) in raw.execute("select queue from paused")}
-    now = time.time_ns() // 1000
     for queue, due in raw.execute(_DUE, (now,)):
         counts[queue][SCHEDULED] -= due
         counts[queue][READY] = counts[queue].get(READY, 0) + due

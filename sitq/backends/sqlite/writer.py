@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -42,7 +41,7 @@ class Transaction:
         self.careful = careful
         self.raw = raw
         self.execute = raw.execute
-        self.now = time.time_ns() // 1000
+        self.now = round(connection.clock() * 1_000_000)
         self.wakes: set[str] = set()
         self.due: int | None = None
         self._counts: dict[tuple[str, int], int] = {}

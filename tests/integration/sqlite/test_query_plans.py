@@ -209,7 +209,7 @@ def test_attempts_are_found_by_id(probe: Probe, stock: Stock) -> None:
 
 
 def test_stats_never_read_the_table_of_tasks_as_a_whole(probe: Probe) -> None:
-    plans = probe.plans_of(reads.stats, probe)
+    plans = probe.plans_of(reads.stats, probe, 0)
 
     assert not [plan for plan in plans if re.search(r"SCAN task\b", plan)]
     assert [plan for plan in plans if "task_ready" in plan]
@@ -230,19 +230,19 @@ def test_list_of_rare_states_is_found_by_their_index(
 ) -> None:
     query = TaskQuery(statuses=statuses, before=stock.finished[-1] if before else None)
 
-    (plan,) = probe.plans_of(reads.list_tasks, probe, query)
+    (plan,) = probe.plans_of(reads.list_tasks, probe, (query, 0))
 
     assert f"INDEX {index}" in plan
 
 
 def test_list_of_the_newest_reads_one_page(probe: Probe) -> None:
-    whole, page = (probe.steps_of(reads.list_tasks, probe, TaskQuery(limit=limit)) for limit in (100_000, 10))
+    whole, page = (probe.steps_of(reads.list_tasks, probe, (TaskQuery(limit=limit), 0)) for limit in (100_000, 10))
 
     assert page < whole / 500
 
 
 def test_list_by_ids_finds_them_by_id(probe: Probe, stock: Stock) -> None:
-    (plan,) = probe.plans_of(reads.list_tasks, probe, TaskQuery(ids=stock.finished[:10]))
+    (plan,) = probe.plans_of(reads.list_tasks, probe, (TaskQuery(ids=stock.finished[:10]), 0))
 
     assert "SCAN task" not in plan
     assert "sqlite_autoindex_task_1" in plan
