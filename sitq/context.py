@@ -43,6 +43,8 @@ class TaskContext:
 
 
 _current: ContextVar[TaskContext | None] = ContextVar("sitq_current_task", default=None)
+# Set by who starts an attempt, when nobody who sees the worker's output has to do with the task.
+hides_output: ContextVar[bool] = ContextVar("sitq_hides_output", default=False)
 enter = _current.set
 leave = _current.reset
 

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from sitq.backends import as_backend
 from sitq.backends.base import Backend
-from sitq.core import Attempt, OutputChunk, Result, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Attempt, OutputChunk, Result, Stats, Task, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
@@ -32,6 +32,7 @@ class TaskQueue:
         backend: a backend, or a path or URL; the file `sitq.db` unless given.
         serializer: an object with `dumps` and `loads`; cloudpickle's unless given.
         default_result_timeout: seconds that `get_result` waits when it is not told; None means as long as it takes.
+        on_enqueue: called with tasks just before they are stored, in the context of who enqueues them.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class TaskQueue:
         serializer: Serializer | None = None,
         *,
         default_result_timeout: float | None = None,
+        on_enqueue: Callable[[Sequence[Task]], object] | None = None,
     ) -> None:
         if default_result_timeout is not None:
             not_negative("default_result_timeout", default_result_timeout)
@@ -49,7 +51,7 @@ class TaskQueue:
         self._inspector = Inspector(self.backend)
         self._watcher = ResultWatcher(self.backend)
         self._opened = False
-        self._sender = Sender(self.backend, self.serializer, self, self.connect)
+        self._sender = Sender(self.backend, self.serializer, self, self.connect, on_enqueue)
         self._given = GivenOptions({})
 
     def __repr__(self) -> str:

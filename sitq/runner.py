@@ -21,11 +21,13 @@ class RunSettings:
         executor: "thread" or "process", for tasks that do not say and are no coroutine functions.
         max_tasks_per_child: calls after which a child process is replaced; None means never.
         output_limit: bytes of output to keep of each attempt; with 0 nothing is captured.
+        context_of: gives the context of an attempt by its task's id; None means a copy of the worker's.
     """
 
     executor: str = THREAD_EXECUTOR
     max_tasks_per_child: int | None = None
     output_limit: int = 1024**2
+    context_of: Callable[[str], contextvars.Context] | None = None
 
 
 class Runner:
@@ -57,9 +59,10 @@ class Runner:
             serializer, max_tasks=settings.max_tasks_per_child, captures=settings.output_limit > 0
         )
         self._context = contextvars.copy_context()
+        self._context_of = settings.context_of or (lambda _: self._context.copy())
 
     def start(self, claim: Claim) -> Attempt:
-        """Begin an attempt, in a copy of the context in which the worker was started.
+        """Begin an attempt, in a copy of the context in which the worker was started unless its settings say otherwise.
 
         It never raises: whatever goes wrong is its outcome.
         """
@@ -72,7 +75,7 @@ class Runner:
         return claim._replace(inputs=await self._inputs_of(claim.id))
 
     def _start_in_context(self, claim: Claim) -> Attempt:
-        return self._context.copy().run(self._start, claim)
+        return self._context_of(claim.id).run(self._start, claim)
 
     def _start(self, claim: Claim) -> Attempt:
         reporter = None if self._reporter_of is None else self._reporter_of(claim)

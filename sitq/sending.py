@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from sitq.backends.base import Backend
+from sitq.core import Task
 from sitq.handle import Door, TaskHandle
 from sitq.options import GivenOptions
 from sitq.packing import Packer
@@ -22,15 +23,22 @@ class Sender:
     Args:
         door: what the handles of the stored tasks will ask.
         connect: opens the backend if need be.
+        on_enqueue: called with tasks just before they are stored.
     """
 
     def __init__(
-        self, backend: Backend, serializer: CallSerializer, door: Door, connect: Callable[[], Awaitable[None]]
+        self,
+        backend: Backend,
+        serializer: CallSerializer,
+        door: Door,
+        connect: Callable[[], Awaitable[None]],
+        on_enqueue: Callable[[Sequence[Task]], object] | None,
     ) -> None:
         self._backend = backend
         self._packer = Packer(serializer)
         self._door = door
         self._connect = connect
+        self._on_enqueue = on_enqueue
 
     async def send(
         self,
@@ -46,6 +54,8 @@ class Sender:
         task = self._packer.pack(given.on(func), func, args, kwargs)
         if not self._backend.connected:
             await self._connect()
+        if self._on_enqueue is not None:
+            self._on_enqueue((task,))
         (task_id,) = await self._backend.enqueue((task,))
         return TaskHandle(task_id, self._door)
 
@@ -60,6 +70,8 @@ class Sender:
         stored: asyncio.Task[list[str]] | None = None
         while chunk := [arguments(args) for args in islice(remaining, _CHUNK)]:
             tasks = self._packer.pack_many(options, func, chunk)
+            if self._on_enqueue is not None:
+                self._on_enqueue(tasks)
             if stored is not None:
                 handles += [TaskHandle(task_id, self._door) for task_id in await stored]
             stored = asyncio.ensure_future(self._backend.enqueue(tasks))

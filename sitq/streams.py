@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from sitq.context import current_task
+from sitq.context import current_task, hides_output
 
 _NAMES = ("stdout", "stderr")
 
@@ -24,11 +24,12 @@ class Tee:
         self._name = name
 
     def write(self, text: str) -> Any:
-        written = self._stream.write(text)
         task = current_task()
         if task is not None and task.reporter is not None:
             task.reporter.write(self._name, text)
-        return written
+        if hides_output.get():
+            return len(text)
+        return self._stream.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:

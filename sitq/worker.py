@@ -1,10 +1,11 @@
 """The worker's door: start, stop, and what a program needs around the two."""
 
 import asyncio
+import contextvars
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from typing import Self
@@ -34,6 +35,7 @@ class Worker:
         executor: "thread" or "process", for tasks that do not say where they run and are no coroutine functions.
         max_tasks_per_child: calls after which a child process is replaced; None means never.
         output_limit: bytes to keep, the newest, of what each attempt writes to stdout and stderr; 0 captures nothing.
+        context_of: gives the context in which a task runs, by its id; unless given, a copy of the worker's own.
 
     Raises:
         ValidationError: an argument cannot be right.
@@ -52,6 +54,7 @@ class Worker:
         executor: str = THREAD_EXECUTOR,
         max_tasks_per_child: int | None = None,
         output_limit: int = 1024**2,
+        context_of: Callable[[str], contextvars.Context] | None = None,
     ) -> None:
         self._poll_interval = positive("poll_interval", poll_interval)
         self._lease = positive("lease", lease)
@@ -62,6 +65,7 @@ class Worker:
             if max_tasks_per_child is None
             else at_least_one("max_tasks_per_child", max_tasks_per_child),
             output_limit=int(amount("output_limit", integer("output_limit", output_limit))),
+            context_of=context_of,
         )
         self._serializer = call_serializer(serializer)
         self.backend = as_backend(backend)

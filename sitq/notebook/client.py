@@ -6,13 +6,13 @@ import contextlib
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from sitq._portal import Portal
 from sitq.backends import backend_from_url
 from sitq.context import current_task
-from sitq.core import Result, Stats, TaskStatus
+from sitq.core import Result, Stats, Task, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import TaskQueueError, TimeoutError, WorkerError
 from sitq.queue import TaskQueue
 
@@ -32,11 +32,12 @@ class Client:
     Args:
         path: the store's absolute path, or its URL.
         served: tells whether this process works on the store.
+        on_enqueue: called with tasks before they are stored.
     """
 
-    def __init__(self, path: str, served: Callable[[], bool]) -> None:
+    def __init__(self, path: str, served: Callable[[], bool], on_enqueue: Callable[[Sequence[Task]], object]) -> None:
         self.path = path
-        self.queue = TaskQueue(backend_from_url(path))
+        self.queue = TaskQueue(backend_from_url(path), on_enqueue=on_enqueue)
         self._served = served
         self._portal = Portal("sitq-client")
         self._starting = threading.Lock()
@@ -118,6 +119,21 @@ class Client:
             raise self._stopped()
         info = self._existing(await self.queue.get_task(task_id), task_id)
         raise TimeoutError(f"task {task_id} is still {info.status}; it goes on, wait again", task_id=task_id)
+
+    async def text_of(self, task_id: str) -> str:
+        """Read all that a task has written."""
+        await self.queue.connect()
+        texts: list[str] = []
+        after = 0
+        while chunks := await self.queue.output(task_id, after=after):
+            texts += [chunk.text for chunk in chunks]
+            after = chunks[-1].seq
+        return "".join(texts)
+
+    async def look_up(self, ids: Sequence[str]) -> list[TaskInfo]:
+        """Look tasks up, in the order of their ids."""
+        found = await self.queue.list_tasks(TaskQuery(ids=tuple(ids), limit=len(ids)))
+        return found[::-1]
 
     async def idle(self, timeout: float | None = None) -> None:
         """Wait until no task is pending or running.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
+from typing import NamedTuple
 
 from sitq.core import Stats, TaskInfo, TaskStatus
 
@@ -56,6 +57,80 @@ def worker_text(path: str, state: str, stats: Stats | None) -> str:
 def worker_html(path: str, state: str, stats: Stats | None, now: datetime) -> str:
     """Show a worker and what lies in its store as a line."""
     return f"<b>BackgroundWorker</b> on <code>{escape(path)}</code>: {escape(state)}{_counts(stats)}{_at(now)}"
+
+
+class Glance(NamedTuple):
+    """What a panel shows at one moment.
+
+    Attributes:
+        tasks: the first of them, each with its line.
+        headline: about all of them, in a few words.
+        done: how much of them is done, from 0 to 1; None where that says nothing.
+    """
+
+    tasks: Sequence[TaskInfo]
+    headline: str
+    done: float | None = None
+
+
+def panel_text(glance: Glance, now: datetime) -> str:
+    """List tasks and the headline as a panel does."""
+    return "\n".join([glance.headline, *(task_text(info.id, info, now) for info in glance.tasks)])
+
+
+def panel_html(glance: Glance, now: datetime) -> str:
+    """Show tasks with their progress as a table, below the headline."""
+    rows = "".join(
+        f'<tr><td style="text-align:left">{name}</td><td>{_bar(part_done(info))}</td>'
+        f'<td style="text-align:left">{state}</td></tr>'
+        for info in glance.tasks
+        for name, state in (state_of(info, now),)
+    )
+    return headline_html(glance) + (f"<table>{rows}</table>" if rows else "")
+
+
+def headline_html(glance: Glance) -> str:
+    return f"{_bar(glance.done)} {escape(glance.headline)}".strip()
+
+
+def counts_text(stats: Stats | None) -> str:
+    """Write the counts of all statuses that occur."""
+    return _counts(stats).removeprefix(", ") or "no tasks"
+
+
+def part_done(info: TaskInfo) -> float | None:
+    """Tell how much of a task is done, from 0 to 1; None when it does not say."""
+    if info.status is TaskStatus.SUCCESS:
+        return 1.0
+    progress = info.progress
+    if progress is None or not progress.total or progress.done is None:
+        return None
+    return min(1.0, progress.done / progress.total)
+
+
+def state_of(info: TaskInfo, now: datetime) -> tuple[str, str]:
+    """Write a task's name and what it is doing as HTML."""
+    parts = [_state(info, now)]
+    if info.status is TaskStatus.RUNNING and (left := time_left(info, now)) is not None:
+        parts.append(f"{_duration(left)} left")
+    if info.progress is not None and info.progress.message and not info.status.is_final:
+        parts.append(escape(info.progress.message))
+    if info.error:
+        parts.append(f'<span style="color:{_COLORS["failed"]}">{escape(info.error[:80])}</span>')
+    return f"{_dot(info, now)} <b>{escape(info.name)}</b>", ", ".join(parts)
+
+
+def time_left(info: TaskInfo, now: datetime) -> float | None:
+    """Seconds that a running task will take at the pace that it has had; None when it does not tell its progress."""
+    progress = info.progress
+    if progress is None or not progress.done or not progress.total or info.started_at is None:
+        return None
+    elapsed = (now - info.started_at).total_seconds()
+    return max(0.0, elapsed * (progress.total - progress.done) / progress.done)
+
+
+def _bar(done: float | None) -> str:
+    return "" if done is None else f'<progress max="1" value="{done:.3f}"></progress>'
 
 
 def _row(task_id: str, info: TaskInfo | None, now: datetime) -> str:

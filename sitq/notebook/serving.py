@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import concurrent.futures
+import contextvars
 import logging
 import time
 import weakref
@@ -30,15 +31,22 @@ class WorkerThread:
         path: the store's absolute path, or its URL.
         concurrency: how many tasks run at once.
         goodbye: gives back on another loop what a worker holds, when its own is blocked.
+        context_of: gives the context in which a task runs.
 
     Raises:
         ValidationError: `concurrency` is less than 1.
     """
 
-    def __init__(self, path: str, concurrency: int, goodbye: Callable[[WorkerInfo], object]) -> None:
+    def __init__(
+        self,
+        path: str,
+        concurrency: int,
+        goodbye: Callable[[WorkerInfo], object],
+        context_of: Callable[[str], contextvars.Context],
+    ) -> None:
         self.concurrency = concurrency
         self.error: BaseException | None = None
-        self._worker = Worker(backend_from_url(path), max_concurrency=concurrency)
+        self._worker = Worker(backend_from_url(path), max_concurrency=concurrency, context_of=context_of)
         self._goodbye = goodbye
         self._portal = Portal("sitq-worker")
         self._serving: asyncio.Task[None] | None = None

@@ -8,9 +8,11 @@ from sitq._process import ProcessIdentity
 from sitq.core import Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
 from sitq.exceptions import TaskQueueError, ValidationError, WorkerError
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
-from sitq.notebook.display import say, worker_html, worker_text
+from sitq.notebook.display import Glance, counts_text, say, worker_html, worker_text
 from sitq.notebook.handle import LiveHandle, LiveHandles
 from sitq.notebook.nesting import nesting_trouble
+from sitq.notebook.origins import Origins
+from sitq.notebook.panel import Panel
 from sitq.notebook.serving import WorkerThread
 from sitq.validation import at_least_one, not_negative, text
 
@@ -32,8 +34,10 @@ class BackgroundWorker:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._client = Client(path, lambda: self.running)
+        self._origins = Origins()
+        self._client = Client(path, lambda: self.running, self._origins.note)
         self._thread: WorkerThread | None = None
+        self._panel: Panel | None = None
 
     @property
     def running(self) -> bool:
@@ -53,7 +57,7 @@ class BackgroundWorker:
         """
         if self._thread is not None and self.running and self._thread.concurrency == concurrency:
             return
-        thread = WorkerThread(self.path, concurrency, self._say_goodbye)
+        thread = WorkerThread(self.path, concurrency, self._say_goodbye, self._origins.context_of)
         self._retire(concurrency)
         try:
             dead = [worker for worker in self._client.call(self._client.queue.stats).workers if _died(worker)]
@@ -81,6 +85,9 @@ class BackgroundWorker:
         """
         refuse_in_task("stop")
         self._stop_thread(not_negative("grace", grace))
+        if self._panel is not None:
+            self._panel.stop()
+            self._panel = None
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -199,6 +206,38 @@ class BackgroundWorker:
 
     def _repr_html_(self) -> str:
         return worker_html(self.path, self._state(), self._look(), datetime.now(UTC))
+
+    def show(self) -> None:
+        """Show the newest twenty tasks below this cell, live, with buttons to cancel and requeue.
+
+        It works with ipywidgets; without them it is HTML that is drawn anew, and in a terminal one snapshot.
+        """
+        if self._panel is not None:
+            self._panel.stop()
+        self._panel = Panel(self)
+
+    def last(self) -> LiveHandle[Any]:
+        """Take the newest task up.
+
+        Raises:
+            TaskQueueError: there is none.
+        """
+        for handle in self._find(TaskQuery(limit=1)):
+            return handle
+        raise TaskQueueError(f"there is no task in {self.path} yet; submit one")
+
+    def cancel(self, task_id: str) -> bool:
+        """Cancel a task, or ask it to stop; False when it has ended already."""
+        return bool(self._client.call(self._client.queue.cancel, str(task_id)))
+
+    def requeue(self, task_id: str) -> bool:
+        """Run a task again after it failed or was cancelled; False in any other state."""
+        return bool(self._client.call(self._client.queue.requeue, str(task_id)))
+
+    def look(self, limit: int) -> Glance | None:
+        """Look at the newest tasks and the counts without waiting long; None when the store is too busy to tell."""
+        tasks = self._client.call_within(GLANCE, self._client.queue.list_tasks, TaskQuery(limit=limit))
+        return None if tasks is None else Glance(tasks, counts_text(self._look()))
 
     def _state(self) -> str:
         thread = self._thread

@@ -21,6 +21,8 @@ class Cell:
     text: str = ""
     error: str | None = None
     traceback: str = ""
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = field(default=False, repr=False)
 
     def take(self, message: dict[str, Any]) -> None:
@@ -30,7 +32,10 @@ class Cell:
             case "stream":
                 self.text += content["text"]
             case "execute_result" | "display_data":
-                self.text += content["data"]["text/plain"]
+                self.text += content["data"].get("text/plain", "")
+                self.displays.append(content["data"])
+            case "update_display_data":
+                self.updates.append(content["data"])
             case "error":
                 self.error, self.traceback = content["ename"], "\n".join(content["traceback"])
             case "status":
@@ -49,6 +54,7 @@ class Kernel:
         self._manager = KernelManager(kernel_name="python3", kernel_spec_manager=specs)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         self._manager.start_kernel(cwd=str(folder), env=environment)
+        self._late: list[dict[str, Any]] = []
         client = self._manager.client()
         assert isinstance(client, BlockingKernelClient)
         self._client = client
@@ -76,6 +82,19 @@ class Kernel:
     def wait_for_text(self, cell: Cell, text: str, timeout: float = 15.0) -> None:
         """Wait until a running cell has printed this."""
         self._pump(cell, timeout, until_text=text)
+
+    def take_late(self, cell: Cell) -> None:
+        """Take what came for a cell after its end, while others ran."""
+        for message in self._late:
+            if message["parent_header"].get("msg_id") == cell.id:
+                cell.take(message)
+
+    def forget_late(self) -> None:
+        self._late.clear()
+
+    def late_of_type(self, kind: str) -> list[dict[str, Any]]:
+        """Give the messages of a type that came for other cells than the one that ran."""
+        return [message for message in self._late if message["msg_type"] == kind]
 
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
@@ -105,3 +124,5 @@ class Kernel:
             message = self._client.get_iopub_msg(timeout=max(0.0, deadline - time.monotonic()))
             if message["parent_header"].get("msg_id") == cell.id:
                 cell.take(message)
+            else:
+                self._late.append(message)

@@ -156,3 +156,36 @@ def test_worker_changes_nothing_of_the_kernel_but_its_streams_and_leaves_it_as_i
     )
 
     assert (cell.error, cell.text) == (None, "(True, True, 'Tee')"), cell.traceback
+
+
+def test_output_of_a_task_appears_under_the_cell_that_submitted_it(kernel: Kernel, run: Run) -> None:
+    submitting = kernel.begin(
+        textwrap.dedent("""
+        async def speak_async():
+            await asyncio.sleep(0.3)
+            print("async speaks")
+        def speak():
+            time.sleep(0.3)
+            print("thread speaks")
+        hs = [w.submit(speak), w.submit(speak_async)]
+        """)
+    )
+    kernel.finish(submitting)
+
+    later = run("time.sleep(0.6); [h.result(5) for h in hs]; print('later'); sorted(h.output for h in hs)")
+    kernel.take_late(submitting)
+
+    assert later.text == "later\n['async speaks\\n', 'thread speaks\\n']"
+    assert sorted(submitting.text.splitlines()) == ["async speaks", "thread speaks"]
+
+
+def test_output_of_a_task_from_elsewhere_appears_in_no_cell(run: Run) -> None:
+    run("""
+        from sitq import SyncTaskQueue
+        with SyncTaskQueue(w.path) as q:
+            foreign = str(q.enqueue(print, "who am I"))
+    """)
+
+    cell = run("w.get(foreign).result(5); w.get(foreign).output")
+
+    assert cell.text == "'who am I\\n'"

@@ -1,0 +1,146 @@
+"""The live panel in a real kernel: widgets, HTML without them, and text where there is no notebook."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from kernels import ROOT, Cell, Kernel
+
+Run = Callable[[str], Cell]
+
+WORK = """
+from sitq import track
+def work(n, seconds=0.02):
+    for _ in track(range(n), message="crunching"):
+        time.sleep(seconds)
+def fail():
+    raise ValueError("no <luck>")
+"""
+
+
+@pytest.fixture
+def run(kernel: Kernel) -> Iterator[Run]:
+    def run(code: str) -> Cell:
+        cell = kernel.run(textwrap.dedent(code).strip())
+        assert cell.error is None, cell.traceback
+        return cell
+
+    run("import tempfile\nw = start_worker(tempfile.mkdtemp() + '/jobs.db')" + WORK)
+    yield run
+    run("w.stop(grace=0)")
+
+
+def test_panel_is_a_widget_view_that_stays_as_html(kernel: Kernel, run: Run) -> None:
+    shown = run("w.show()")
+    worked = run("w.submit(fail, name='<b>'); await w.drain(); time.sleep(0.5)")
+
+    updates = [message["content"]["data"] for message in kernel.late_of_type("update_display_data")]
+    assert list(shown.displays[0]) == ["application/vnd.jupyter.widget-view+json", "text/html", "text/plain"]
+    assert "&lt;b&gt;" in [*shown.updates, *updates, *worked.updates][-1]["text/html"]
+
+
+def test_bars_move_while_a_cell_is_busy(run: Run) -> None:
+    cell = run("""
+        w.show()
+        h = w.submit(work, 60)
+        seen = []
+        for _ in range(5):
+            time.sleep(0.25)
+            seen.append(w._panel._view._rows[0]._bar.value)
+        print(len(set(seen)) >= 4, seen == sorted(seen), 0 < seen[-1] <= 1)
+    """)
+
+    assert cell.text.endswith("True True True\n")
+
+
+def test_running_row_tells_state_time_left_and_message(run: Run) -> None:
+    cell = run("""
+        w.show()
+        h = w.submit(work, 100)
+        time.sleep(1)
+        print(w._panel._view._rows[0]._state.value)
+    """)
+
+    assert cell.text.splitlines()[-1].startswith("running ")
+    assert " left, crunching" in cell.text
+
+
+def test_buttons_cancel_and_requeue(run: Run) -> None:
+    run("w.show()\nh = w.submit(work, 1000)\nwhile h.status != 'running': time.sleep(0.01)\ntime.sleep(0.3)")
+
+    run("row = w._panel._view._rows[0]; row._cancel.click()\nassert row._cancel.disabled")
+    cancelled = run("while h.status == 'running': time.sleep(0.01)\ntime.sleep(0.3); print(h.status)")
+    run("row._requeue.click()\nwhile h.status != 'running': time.sleep(0.01)\nh.cancel()")
+
+    assert cancelled.text.endswith("cancelled\n")
+
+
+def test_panel_shows_twenty_tasks_and_totals_of_all(run: Run) -> None:
+    cell = run("""
+        w.map(len, ["a"] * 100)
+        await w.drain()
+        w.show()
+        time.sleep(0.3)
+        print(len(w._panel._view._box.children), w._panel._view._headline.value)
+    """)
+
+    assert cell.text.endswith("21 100 success\n")
+
+
+def test_handles_of_a_map_show_one_bar(run: Run) -> None:
+    cell = run("""
+        hs = w.map(work, [5] * 30)
+        hs.show()
+        await w.drain()
+        from sitq.notebook.handle import _Group
+        glance = _Group(w._client, hs).look(20)
+        print(glance.headline, glance.done)
+    """)
+
+    assert cell.text.endswith("30 of 30 done 1.0\n")
+
+
+def test_no_more_than_five_messages_a_second_come_for_a_quiet_panel(kernel: Kernel, run: Run) -> None:
+    run("w.show()")
+    kernel.forget_late()
+
+    run("time.sleep(1)")
+
+    assert len(kernel.late_of_type("comm_msg")) <= 5
+
+
+def test_without_widgets_html_takes_their_place(new_kernel: Callable[[], Kernel]) -> None:
+    kernel = new_kernel()
+    kernel.run("import sys, time; sys.modules['ipywidgets'] = None\nfrom sitq.notebook import start_worker" + WORK)
+
+    cell = kernel.run("w = start_worker('jobs.db'); w.show()\nh = w.submit(work, 50)\ntime.sleep(1.6)\nw.stop()")
+
+    assert cell.error is None, cell.traceback
+    assert list(cell.displays[0]) == ["text/html", "text/plain"]
+    assert len(cell.updates) >= 2
+    assert "<progress" in cell.updates[-1]["text/html"]
+
+
+SCRIPT = """
+from sitq.notebook import start_worker
+with start_worker("jobs.db") as w:
+    w.submit(len, "abc").result(5)
+    w.show()
+"""
+
+
+def test_script_shows_text_once(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert ran.stderr == ""
+    assert ran.stdout.startswith("1 success\n<task ")
