@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from sitq.exceptions import SitqError
+from sitq.sanitize import clean
 from sitq_monitor import __version__
 from sitq_monitor.model import PAGE, View
-from sitq_monitor.sanitize import clean
 
 USAGE_ERROR = 2
 MESSAGE_LIMIT = 400

@@ -10,11 +10,11 @@ from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
+from sitq.sanitize import Clean, clean
 from sitq_monitor import phrases
 from sitq_monitor.keys import APP_KEYS, allowed, footer
 from sitq_monitor.model import PAGE, STATES, Action, Outcome, Snapshot, TaskId, TaskRow, View
 from sitq_monitor.phrases import Parts
-from sitq_monitor.sanitize import Clean, clean
 from sitq_monitor.widgets.column_heads import ColumnHeads
 from sitq_monitor.widgets.confirm import ConfirmAction
 from sitq_monitor.widgets.detail import DetailPane

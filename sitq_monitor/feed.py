@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from sitq.core import TaskQuery
 from sitq.exceptions import SitqError
 from sitq.inspector import Inspector
+from sitq.sanitize import clean
 from sitq_monitor.model import Action, Outcome, Snapshot, TaskDetail, TaskId, TaskRow, View
 from sitq_monitor.reading import counts_of, detail_of, rows_of
-from sitq_monitor.sanitize import clean
 
 log = logging.getLogger(__name__)
 

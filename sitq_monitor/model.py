@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NewType, Self
 
 from sitq.core import TaskStatus
-from sitq_monitor.sanitize import Clean
+from sitq.sanitize import Clean
 
 TaskId = NewType("TaskId", str)
 """An id as the store has it: for asking and acting, never for drawing."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sitq.core import TaskStatus
+from sitq.sanitize import Clean, clean
 from sitq_monitor.format import count
 from sitq_monitor.model import Action, Counts, Outcome, TaskRow
-from sitq_monitor.sanitize import Clean, clean
 
 Parts = tuple[tuple[str, str], ...]
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sitq.core import Attempt, Stats, TaskInfo, TaskStatus
+from sitq.sanitize import ARGUMENTS_LIMIT, Clean, clean, clean_block, first_line
 from sitq_monitor.model import AttemptRow, Counts, TaskDetail, TaskId, TaskRow
-from sitq_monitor.sanitize import ARGUMENTS_LIMIT, Clean, clean, clean_block, first_line
 
 LABEL_SIZE = 8
 _WITH_ERROR = ("failed", "cancelled", "retrying")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from sitq_monitor.sanitize import Clean
+from sitq.sanitize import Clean
 from sitq_monitor.widgets.paint import Part
 
 _FRAME = re.compile(r'^(?P<indent>\s*)File "(?P<file>.*)", line (?P<line>\d+)(?:, in (?P<function>.*))?$')

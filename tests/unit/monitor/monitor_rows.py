@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sitq.core import TaskStatus
+from sitq.sanitize import Clean, clean
 from sitq_monitor.app import MonitorApp
 from sitq_monitor.model import Action, AttemptRow, Counts, Outcome, Snapshot, TaskDetail, TaskId, TaskRow, View
-from sitq_monitor.sanitize import Clean, clean
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FINAL = (TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.CANCELLED)

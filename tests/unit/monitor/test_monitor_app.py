@@ -8,8 +8,8 @@ from monitor_rows import NOW, Still, make_app, make_row, make_rows, screen, scre
 from textual.pilot import Pilot
 
 from sitq.core import TaskStatus
+from sitq.sanitize import Clean
 from sitq_monitor.model import Action
-from sitq_monitor.sanitize import Clean
 from sitq_monitor.widgets.confirm import ConfirmAction
 from sitq_monitor.widgets.help import HelpScreen
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sitq_monitor.sanitize import clean
+from sitq.sanitize import clean
 from sitq_monitor.widgets.cells import fit, shorten
 
 CLEAN_TEXT = st.text(st.characters(exclude_categories=()), max_size=60).map(clean)

@@ -6,8 +6,8 @@ import pytest
 from monitor_rows import NOW, make_row
 
 from sitq.core import TaskStatus
+from sitq.sanitize import Clean
 from sitq_monitor.columns import GAP, GUTTER, cells_of, columns_for
-from sitq_monitor.sanitize import Clean
 
 
 @pytest.mark.parametrize("width", [58, 69, 70, 79, 95, 96, 115, 116, 159, 240])

@@ -7,8 +7,8 @@ from typing import Any
 from monitor_rows import NOW, make_detail, make_row
 
 from sitq.core import TaskStatus
+from sitq.sanitize import Clean
 from sitq_monitor.model import TaskRow
-from sitq_monitor.sanitize import Clean
 from sitq_monitor.widgets.detail import detail_parts
 
 

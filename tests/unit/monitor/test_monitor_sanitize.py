@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitq_monitor.sanitize import BLOCK_LIMIT, LINE_LIMIT, clean, clean_block, first_line
+from sitq.sanitize import BLOCK_LIMIT, LINE_LIMIT, clean, clean_block, first_line
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
 HOSTILE = st.sampled_from(

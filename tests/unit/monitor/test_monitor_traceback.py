@@ -1,6 +1,6 @@
 """traceback_view: own frames stand out, and no text is lost but what tells nothing."""
 
-from sitq_monitor.sanitize import Clean
+from sitq.sanitize import Clean
 from sitq_monitor.widgets.traceback_view import traceback_parts
 
 TRACEBACK = Clean("""\
