@@ -12,7 +12,7 @@ from sitq import context
 from sitq.context import TaskContext
 from sitq.core import Cause, Claim, Outcome
 from sitq.outcomes import failure, stopped, success, timed_out
-from sitq.retry import RetriedCall, Retry
+from sitq.retry import Retry, unwrap
 from sitq.serialization import CallSerializer
 from sitq.threads import ThreadPool
 
@@ -67,7 +67,7 @@ class LoopAttempt:
             context.enter(_context_of(self.claim, self._begun))
             if self._awaitable is None:
                 function, arguments, keywords = self._serializer.loads_call(self.claim.payload)
-                function, self._retry = _unwrap(function)
+                function, self._retry = unwrap(function)
                 self._awaitable = function(*arguments, **keywords)
             value = await self._in_time(self._awaitable)
             return success(self.claim, self._serializer.dumps(value), self._begun)
@@ -126,7 +126,7 @@ class ThreadAttempt:
         context.enter(self._context)
         try:
             function, arguments, keywords = self._serializer.loads_call(self.claim.payload)
-            function, self._retry = _unwrap(function)
+            function, self._retry = unwrap(function)
             value = function(*arguments, **keywords)
             if inspect.isawaitable(value):
                 return _Awaitable(value)
@@ -168,12 +168,6 @@ class _Awaitable:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-
-
-def _unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], Retry | None]:
-    if isinstance(function, RetriedCall):
-        return function.function, function.retry
-    return function, None
 
 
 def _context_of(claim: Claim, begun: float) -> TaskContext:

@@ -33,6 +33,7 @@ class TaskContext:
 
 _current: ContextVar[TaskContext | None] = ContextVar("sitq_current_task", default=None)
 enter = _current.set
+leave = _current.reset
 
 
 def current_task() -> TaskContext | None:
