@@ -12,6 +12,7 @@ from sitq.exceptions import BackendError, ResourceExhaustionError
 from sitq.heartbeat import Heartbeat
 from sitq.outcomes import lost, stopped
 from sitq.pacing import Backoff, Pace, TripBudget
+from sitq.purging import Purger
 from sitq.runner import Runner
 from sitq.serialization import CallSerializer
 
@@ -85,6 +86,8 @@ class Shift:
         begun.set()
         heartbeat = Heartbeat(self._backend.twin(), self._info, self._held, self._obey, lease=self._lease)
         heartbeat.start()
+        purger = Purger(self._backend, self._info.id)
+        purger.start()
         logger.info("worker %s started, max_concurrency=%d", self._info.id, self._info.max_concurrency)
         try:
             while self._release_at is None or self._running or self._outcomes:
@@ -92,6 +95,7 @@ class Shift:
                     break
         finally:
             heartbeat.stop()
+            await purger.stop()
             await self._leave()
             logger.info("worker %s stopped", self._info.id)
 
