@@ -113,8 +113,8 @@ class ThreadAttempt:
         self._timer: asyncio.TimerHandle | None = None
         if claim.timeout is not None:
             self._timer = asyncio.get_running_loop().call_later(claim.timeout, self._time_is_up)
-        copy = contextvars.copy_context()
-        self._ticket = threads.submit(partial(copy.run, self._run), self._end)
+        self._copy = contextvars.copy_context()
+        self._ticket = threads.submit(partial(self._copy.run, self._run), self._end)
 
     def stop(self, cause: Cause) -> None:
         if self._on_loop is not None:
@@ -138,7 +138,8 @@ class ThreadAttempt:
         if self._timer is not None:
             self._timer.cancel()
         if isinstance(outcome, _Awaitable):
-            self._on_loop = LoopAttempt(
+            self._on_loop = self._copy.run(
+                LoopAttempt,
                 self.claim,
                 self._serializer,
                 self._done,

@@ -109,6 +109,7 @@ class Claim(NamedTuple):
         failures: earlier attempts that ended in an exception or a timeout.
         crashes: earlier attempts that ended because their worker died.
         timeout: seconds that this attempt may run; None means as long as it likes.
+        meta: the caller's own facts.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Claim(NamedTuple):
     max_attempts: int = 1
     timeout: float | None = None
     executor: str | None = None
+    meta: Mapping[str, Any] | None = None
 
 
 class Outcome(NamedTuple):

@@ -6,6 +6,7 @@ import traceback
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.retry import Retry, RetryAfter, Snooze
 
+_RUNNERS = ("sitq.attempts", "sitq.wrapping")  # whose frames mean nothing to users
 _LONGEST_TRACEBACK = 100_000  # characters; a message may be as long as memory
 
 
@@ -108,7 +109,7 @@ def _storable(text: str) -> str:
 def _traceback_of(exc: BaseException) -> str:
     """Write the traceback from the first frame of user code on; the frames before are the runner's own."""
     inner = exc.__traceback__
-    while inner is not None and inner.tb_frame.f_globals.get("__name__") == "sitq.attempts":
+    while inner is not None and inner.tb_frame.f_globals.get("__name__") in _RUNNERS:
         inner = inner.tb_next
     try:
         text = _storable("".join(traceback.format_exception(type(exc), exc, inner)))

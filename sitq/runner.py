@@ -1,11 +1,14 @@
 """Starts attempts, each where its function belongs: on the event loop or on a daemon thread."""
 
 import contextvars
+from collections.abc import Sequence
 
 from sitq.attempts import Attempt, Done, LoopAttempt, ThreadAttempt
 from sitq.core import LOOP_EXECUTOR, Claim
+from sitq.middleware import Middleware
 from sitq.serialization import CallSerializer
 from sitq.threads import ThreadPool
+from sitq.wrapping import WrappedAttempt
 
 
 class Runner:
@@ -14,11 +17,13 @@ class Runner:
     Args:
         serializer: reads calls and writes values.
         done: called on the loop with the outcome of each attempt.
+        middleware: stands around each attempt, the first one outermost.
     """
 
-    def __init__(self, serializer: CallSerializer, done: Done) -> None:
+    def __init__(self, serializer: CallSerializer, done: Done, middleware: Sequence[Middleware] = ()) -> None:
         self._serializer = serializer
         self._done = done
+        self._middleware = middleware
         self._threads = ThreadPool("sitq-task")
         self._context = contextvars.copy_context()
 
@@ -27,12 +32,17 @@ class Runner:
 
         It never raises: whatever goes wrong is its outcome.
         """
-        return self._context.copy().run(self._start, claim)
+        return self._context.copy().run(self._wrap, claim)
 
-    def _start(self, claim: Claim) -> Attempt:
+    def _wrap(self, claim: Claim) -> Attempt:
+        if self._middleware:
+            return WrappedAttempt(claim, self._serializer, self._done, self._middleware, self._start)
+        return self._start(claim, self._done)
+
+    def _start(self, claim: Claim, done: Done) -> Attempt:
         if claim.executor == LOOP_EXECUTOR:
-            return LoopAttempt(claim, self._serializer, self._done)
-        return ThreadAttempt(claim, self._serializer, self._done, self._threads)
+            return LoopAttempt(claim, self._serializer, done)
+        return ThreadAttempt(claim, self._serializer, done, self._threads)
 
     def close(self) -> None:
         """Let the threads end."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from functools import partial
 
 from sitq.attempts import Attempt
@@ -10,6 +11,7 @@ from sitq.backends.base import Backend
 from sitq.core import Cause, Claim, Outcome, WorkerInfo
 from sitq.exceptions import BackendError, ResourceExhaustionError
 from sitq.heartbeat import Heartbeat
+from sitq.middleware import Middleware
 from sitq.outcomes import lost, stopped
 from sitq.pacing import Backoff, Pace, TripBudget
 from sitq.purging import Purger
@@ -36,6 +38,7 @@ class Shift:
 
     Args:
         backend: open before `serve`.
+        middleware: stands around each attempt.
         until_empty: end when nothing is due and nothing runs here.
     """
 
@@ -47,6 +50,7 @@ class Shift:
         *,
         lease: float,
         poll_interval: float,
+        middleware: Sequence[Middleware],
         until_empty: bool,
     ) -> None:
         self._backend = backend
@@ -55,7 +59,7 @@ class Shift:
         self._poll_interval = poll_interval
         self._until_empty = until_empty
         self._loop = asyncio.get_running_loop()
-        self._runner = Runner(serializer, self._finished)
+        self._runner = Runner(serializer, self._finished, middleware)
         self._running: dict[str, Attempt] = {}
         self._claimed: list[Claim] = []  # claimed ahead, the next one last
         self._outcomes: list[Outcome] = []

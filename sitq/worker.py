@@ -14,6 +14,7 @@ from sitq.backends import as_backend
 from sitq.backends.base import Backend
 from sitq.core import WorkerInfo
 from sitq.exceptions import WorkerError
+from sitq.middleware import Middleware, middleware_list
 from sitq.serialization import Serializer, call_serializer
 from sitq.shift import Shift
 from sitq.validation import at_least_one, not_negative, positive, queue_names
@@ -30,6 +31,7 @@ class Worker:
         queues: lanes to serve; None means all.
         lease: seconds after which others take over, if this worker's heartbeats stop and its process cannot be asked.
         grace: seconds that `stop` gives running tasks.
+        middleware: stands around each attempt, the first one outermost; see `sitq.middleware.Middleware`.
 
     Raises:
         ValidationError: an argument cannot be right.
@@ -45,10 +47,12 @@ class Worker:
         queues: Sequence[str] | None = None,
         lease: float = 30.0,
         grace: float = 30.0,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         self._poll_interval = positive("poll_interval", poll_interval)
         self._lease = positive("lease", lease)
         self._grace = not_negative("grace", grace)
+        self._middleware = middleware_list(middleware)
         self._serializer = call_serializer(serializer)
         self.backend = as_backend(backend)
         self.info = _describe(queue_names(queues), at_least_one("max_concurrency", max_concurrency))
@@ -131,6 +135,7 @@ class Worker:
             self.info,
             lease=self._lease,
             poll_interval=self._poll_interval,
+            middleware=self._middleware,
             until_empty=until_empty,
         )
         opened = not self.backend.connected
