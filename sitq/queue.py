@@ -13,7 +13,7 @@ from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
 from sitq.options import GivenOptions
-from sitq.replaying import Replay
+from sitq.replaying import StoredCall, stored_call
 from sitq.rerunning import Rerunner
 from sitq.sending import BoundQueue, Sender
 from sitq.serialization import Serializer, call_serializer
@@ -219,14 +219,14 @@ class TaskQueue:
     async def rerun(
         self, which: str | Collection[str] | TaskQuery, func: Callable[..., Any] | None = None
     ) -> list[TaskHandle[Any]]:
-        """Store the calls of tasks again, as new tasks: same arguments and options, due at once, the oldest first.
+        """Store the calls of tasks again, as new tasks: same arguments and options, due at once.
 
         A thousand go to a transaction, each thousand entirely or not at all. A new task keeps its key unless an
         unfinished task holds it, and its `meta["rerun_of"]` is the id of the old one, which stays as it is.
 
         Args:
-            which: ids, or a query: then all that it matches, not only one page, and of these the failed ones if it
-                names no status.
+            which: ids, in any state; or a query: then all that it matches, not only one page, the oldest first, and
+                of these the failed ones if it names no status.
             func: takes the place of the old function. Its own retry policy, if it has one, takes the place of the old
                 one; its other defaults do not count.
 
@@ -250,11 +250,12 @@ class TaskQueue:
             TaskQueueError: there is no such task.
             SerializationError: the call cannot be loaded here.
         """
-        return await (await self._stored(task_id)).run(func)
+        call = await self._stored_call(task_id)
+        return await call.run(func)
 
-    async def _stored(self, task_id: str) -> Replay:
+    async def _stored_call(self, task_id: str) -> StoredCall:
         await self.connect()
-        return await Replay.of(str(task_id), self.backend, self._serializer)
+        return await stored_call(str(task_id), self.backend, self._serializer)
 
     async def delete(self, ids: str | Collection[str]) -> set[str]:
         """Remove tasks that are not running; returns the ids that were reached."""

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 from sitq import context
 from sitq.backends.base import Backend
@@ -16,9 +16,22 @@ from sitq.retry import unwrap
 from sitq.serialization import CallSerializer
 
 
+async def stored_call(task_id: str, backend: Backend, serializer: CallSerializer) -> "StoredCall":
+    """Read a task's call.
+
+    Raises:
+        TaskQueueError: there is no such task.
+    """
+    stored = (await backend.tasks((task_id,))).get(task_id)
+    infos = await backend.list_tasks(TaskQuery(ids=(task_id,)))
+    if stored is None or not infos:
+        raise unknown_task(task_id)
+    return StoredCall(task_id, stored.name, max(infos[0].attempt, 1), stored.payload, serializer)
+
+
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """A stored call, not loaded yet.
+class StoredCall:
+    """The call of a task, not loaded yet.
 
     Attributes:
         attempt: number of the task's last attempt, as `current_task` tells it; 1 before the first.
@@ -27,21 +40,8 @@ class Replay:
     id: str
     name: str
     attempt: int
-    payload: bytes
+    payload: bytes = field(repr=False)
     serializer: CallSerializer
-
-    @classmethod
-    async def of(cls, task_id: str, backend: Backend, serializer: CallSerializer) -> Self:
-        """Read a task's call.
-
-        Raises:
-            TaskQueueError: there is no such task.
-        """
-        stored = (await backend.tasks((task_id,))).get(task_id)
-        infos = await backend.list_tasks(TaskQuery(ids=(task_id,)))
-        if stored is None or not infos:
-            raise unknown_task(task_id)
-        return cls(task_id, stored.name, max(infos[0].attempt, 1), stored.payload, serializer)
 
     async def run(self, func: Callable[..., Any] | None = None) -> Any:
         """Load it and run it here; what comes back to be awaited is awaited in the calling asyncio task."""

@@ -141,7 +141,7 @@ class SyncTaskQueue:
         Raises:
             SyncTaskQueueError: it must be awaited, and a loop is running in this thread, as in a notebook's cell.
         """
-        return self._call(self._queue._stored, task_id).run_blocking(func)
+        return self._call(self._queue._stored_call, task_id).run_blocking(func)
 
     def delete(self, ids: str | Collection[str]) -> set[str]:
         """Remove tasks that are not running; returns the ids that were reached."""
