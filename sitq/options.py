@@ -34,7 +34,7 @@ class TaskOptions:
         tags: words to find the task by.
         meta: JSON-serializable facts of your own.
         name: what people see instead of the function's name.
-        retention: seconds to keep the task after it ended; for ever unless given.
+        retention: seconds to keep the task after it ended, until a worker or a purge removes it; for ever unless given.
 
     Raises:
         ValidationError: an option cannot be right.
