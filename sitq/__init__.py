@@ -3,6 +3,7 @@
 The names below load on first use, so that importing sitq costs next to nothing and a monitor never loads a pickle.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from sitq.worker import Worker
 
 __version__ = "0.1.0"
+
+logging.getLogger("sitq").addHandler(logging.NullHandler())  # silent until a program sets logging up
 
 __all__ = [
     "TaskQueue",

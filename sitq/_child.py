@@ -22,7 +22,7 @@ from sitq.context import TaskContext
 from sitq.core import Claim, Outcome, Result, TaskStatus
 from sitq.exceptions import TaskCancelledError, TaskLostError
 from sitq.outcomes import failure, success
-from sitq.retry import RetriedCall, Retry
+from sitq.retry import Retry, unwrap
 from sitq.serialization import CallSerializer, load_call
 
 _PROGRESS_INTERVAL = 0.1  # seconds between two frames with progress
@@ -119,8 +119,8 @@ class Child:
         retry: Retry | None = None
         try:
             function, arguments, keywords = load_call(self._serializer, claim)
-            if isinstance(function, RetriedCall):
-                retry = function.retry
+            function, retry = unwrap(function)
+            if retry is not None:
                 self._tell_waits(claim, retry)
             value = function(*arguments, **keywords)
             if inspect.isawaitable(value):

@@ -13,7 +13,7 @@ from sitq.children import Child, ChildDiedError, ChildPool
 from sitq.context import Reporter, TaskContext
 from sitq.core import Cause, Claim, Outcome
 from sitq.outcomes import died, failure, stopped, success, timed_out, wait_after_timeout
-from sitq.retry import RetriedCall, Retry
+from sitq.retry import Retry, unwrap
 from sitq.serialization import CallSerializer, load_call
 from sitq.threads import ThreadPool
 
@@ -70,7 +70,7 @@ class LoopAttempt:
             context.enter(_context_of(self.claim, self._begun, self._reporter))
             if self._awaitable is None:
                 function, arguments, keywords = load_call(self._serializer, self.claim)
-                function, self._retry = _unwrap(function)
+                function, self._retry = unwrap(function)
                 self._awaitable = function(*arguments, **keywords)
             value = await self._in_time(self._awaitable)
             return success(self.claim, self._serializer.dumps(value), self._begun)
@@ -118,8 +118,8 @@ class ThreadAttempt:
         self._timer: asyncio.TimerHandle | None = None
         if claim.timeout is not None:
             self._timer = asyncio.get_running_loop().call_later(claim.timeout, self._time_is_up)
-        copy = contextvars.copy_context()
-        self._ticket = threads.submit(partial(copy.run, self._run), self._end)
+        self._copy = contextvars.copy_context()
+        self._ticket = threads.submit(partial(self._copy.run, self._run), self._end)
 
     def stop(self, cause: Cause) -> None:
         if self._on_loop is not None:
@@ -131,7 +131,7 @@ class ThreadAttempt:
         context.enter(self._context)
         try:
             function, arguments, keywords = load_call(self._serializer, self.claim)
-            function, self._retry = _unwrap(function)
+            function, self._retry = unwrap(function)
             value = function(*arguments, **keywords)
             if inspect.isawaitable(value):
                 return _Awaitable(value)
@@ -143,7 +143,8 @@ class ThreadAttempt:
         if self._timer is not None:
             self._timer.cancel()
         if isinstance(outcome, _Awaitable):
-            self._on_loop = LoopAttempt(
+            self._on_loop = self._copy.run(
+                LoopAttempt,
                 self.claim,
                 self._serializer,
                 self._done,
@@ -224,12 +225,6 @@ class _Awaitable:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-
-
-def _unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], Retry | None]:
-    if isinstance(function, RetriedCall):
-        return function.function, function.retry
-    return function, None
 
 
 def _context_of(claim: Claim, begun: float, reporter: Reporter | None) -> TaskContext:

@@ -19,6 +19,7 @@ from sitq._marked import MarkedStream
 from sitq.context import Reporter
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.exceptions import ConfigurationError
+from sitq.retry import Retry
 from sitq.serialization import CallSerializer
 
 _PATIENCE = 0.5  # seconds between asking a child to end and killing it
@@ -185,7 +186,9 @@ class Child:
             ChildDiedError: the process ended in the middle of it.
         """
         self.calls += 1
-        self.wait_after_timeout = self.wait_after_death = None
+        # Until the child has loaded the policy, only the number of attempts is known of it.
+        wait = Retry(max_attempts=claim.max_attempts).wait_after(claim.failures + 1)
+        self.wait_after_timeout = self.wait_after_death = wait
         self._reporter = reporter
         for stream in self._streams:
             stream.begin(reporter)

@@ -131,6 +131,7 @@ class Claim(NamedTuple):
         timeout: seconds that this attempt may run; None means as long as it likes.
         waited: it has waited for other tasks, whose values it may take; see `Backend.inputs`.
         inputs: what these came to; the worker looks it up.
+        meta: the caller's own facts.
     """
 
     id: str
@@ -145,6 +146,7 @@ class Claim(NamedTuple):
     executor: str | None = None
     waited: bool = False
     inputs: "Mapping[str, Result] | None" = None
+    meta: Mapping[str, Any] | None = None
 
 
 class Outcome(NamedTuple):

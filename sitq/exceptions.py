@@ -128,6 +128,11 @@ class TaskCancelledError(TaskExecutionError):
     """Somebody cancelled the task before it had a value."""
 
 
+def unknown_task(task_id: str) -> TaskQueueError:
+    """Make the error of who asks for a task that is not there."""
+    return TaskQueueError(f"there is no task {task_id!s}; it was deleted, or is in another store", task_id=str(task_id))
+
+
 _BY_NAME = {error.__name__: error for error in (TaskTimeoutError, TaskLostError, TaskCancelledError)}
 
 

@@ -1,10 +1,10 @@
 """A task's id that can also be asked."""
 
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from sitq.core import OutputChunk, Progress, Result, TaskInfo, TaskStatus
-from sitq.exceptions import TaskQueueError, TimeoutError
+from sitq.exceptions import TaskQueueError, TimeoutError, unknown_task
 from sitq.inputs import TaskId
 
 R = TypeVar("R")
@@ -19,6 +19,10 @@ class Door(Protocol):
     async def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]: ...
     async def cancel(self, ids: str | Collection[str]) -> set[str]: ...
     async def requeue(self, ids: str | Collection[str]) -> set[str]: ...
+    async def rerun(
+        self, which: str | Collection[str], func: Callable[..., Any] | None = None
+    ) -> "list[TaskHandle[Any]]": ...
+    async def replay(self, task_id: str, func: Callable[..., Any] | None = None) -> Any: ...
 
 
 class TaskHandle(TaskId, Generic[R]):
@@ -80,10 +84,17 @@ class TaskHandle(TaskId, Generic[R]):
         """Run it again after it failed or was cancelled; False in any other state."""
         return bool(await self._door.requeue(self))
 
+    async def rerun(self, func: Callable[..., Any] | None = None) -> "TaskHandle[Any]":
+        """Store its call again as a new task, with a corrected function if one is given; see `TaskQueue.rerun`."""
+        (handle,) = await self._door.rerun((self,), func)
+        return handle
+
+    async def replay(self, func: Callable[..., Any] | None = None) -> Any:
+        """Run its call here, with another function if one is given; see `TaskQueue.replay`."""
+        return await self._door.replay(self, func)
+
     async def _no_result(self) -> TaskQueueError:
         status = await self.status()
         if status is None:
-            return TaskQueueError(
-                f"there is no task {self!s}; it was deleted, or is in another store", task_id=str(self)
-            )
+            return unknown_task(self)
         return TimeoutError(f"task {self!s} is still {status}; it goes on, wait again", task_id=str(self))

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from sitq.core import Result, TaskStatus
 from sitq.exceptions import TaskQueueError, execution_error
@@ -21,9 +21,15 @@ class TaskId(str):
         return (value_of if note(self) else str), (str(self),)
 
 
+class Lookup(Protocol):
+    """Gives something for the id of a task."""
+
+    def __getitem__(self, task_id: str, /) -> Any: ...
+
+
 class _Here(threading.local):
     noted: dict[str, None] | None = None  # ids that the call being pickled on this thread needs, in their order
-    values: "Values | None" = None  # what the call being loaded on this thread gets
+    values: Lookup | None = None  # what the call being loaded on this thread gets
 
 
 _here = _Here()
@@ -61,7 +67,7 @@ def is_noting() -> bool:
 
 
 @contextmanager
-def filling(values: "Values") -> Iterator[None]:
+def filling(values: Lookup) -> Iterator[None]:
     """Give values to the arguments that are loaded meanwhile."""
     before, _here.values = _here.values, values
     try:

@@ -8,6 +8,7 @@ from sitq.backends import backend_from_url
 from sitq.backends.base import Backend
 from sitq.core import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import ValidationError
+from sitq.purging import purge_all
 
 _LOOK = 1.0  # seconds between two looks at what nobody announces
 
@@ -95,7 +96,7 @@ class Inspector:
         return await self.backend.delete(_as_ids(ids))
 
     async def purge(self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None) -> int:
-        """Remove all final tasks whose retention is over, in short slices, and return how many.
+        """Remove all final tasks whose retention is over, in short slices with rests, and return how many.
 
         Args:
             older_than: seconds since they ended; takes the place of each task's own retention.
@@ -108,10 +109,7 @@ class Inspector:
             raise ValidationError(f"older_than must be 0 seconds or more, got {older_than}")
         if unfinished := [status for status in statuses or () if not TaskStatus(status).is_final]:
             raise ValidationError(f"only final statuses can be purged, got {unfinished[0]}")
-        total = 0
-        while removed := await self.backend.purge(older_than=older_than, statuses=statuses):
-            total += removed
-        return total
+        return await purge_all(self.backend, older_than=older_than, statuses=statuses)
 
     async def pause(self, queue: str) -> None:
         """Stop handing out a lane's tasks; what runs goes on."""

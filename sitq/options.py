@@ -34,7 +34,7 @@ class TaskOptions:
         tags: words to find the task by.
         meta: JSON-serializable facts of your own.
         name: what people see instead of the function's name.
-        retention: seconds to keep the task after it ended; for ever unless given.
+        retention: seconds to keep the task after it ended, until a worker or a purge removes it; for ever unless given.
         executor: "thread" or "process"; unless given, coroutine functions run on the worker's loop, others as it says.
         after: tasks, as handles or ids, that must have ended before this one starts.
         on_failure: what becomes of this one if a task that it needs does not succeed: "cancel" it, "fail" it, or "run".

@@ -6,7 +6,7 @@ import traceback
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.retry import Retry, RetryAfter, Snooze
 
-_RUNNERS = ("sitq.attempts", "sitq._child")
+_RUNNERS = ("sitq.attempts", "sitq.wrapping", "sitq._child")  # whose frames mean nothing to users
 _LONGEST_TRACEBACK = 100_000  # characters; a message may be as long as memory
 
 

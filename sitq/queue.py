@@ -14,6 +14,8 @@ from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
 from sitq.options import GivenOptions
+from sitq.replaying import StoredCall, stored_call
+from sitq.rerunning import Rerunner
 from sitq.sending import BoundQueue, Sender
 from sitq.serialization import Serializer, call_serializer
 from sitq.validation import not_negative
@@ -52,6 +54,7 @@ class TaskQueue:
         self._watcher = ResultWatcher(self.backend)
         self._opened = False
         self._sender = Sender(self.backend, self.serializer, self, self.connect, on_enqueue)
+        self._rerunner = Rerunner(self.backend, self.serializer, self)
         self._given = GivenOptions({})
 
     def __repr__(self) -> str:
@@ -249,6 +252,47 @@ class TaskQueue:
         """Make failed and cancelled tasks due again; returns the ids that were reached."""
         await self.connect()
         return await self._inspector.requeue(ids)
+
+    async def rerun(
+        self, which: str | Collection[str] | TaskQuery, func: Callable[..., Any] | None = None
+    ) -> list[TaskHandle[Any]]:
+        """Store the calls of tasks again, as new tasks: same arguments and options, due at once.
+
+        A thousand go to a transaction, each thousand entirely or not at all. A new task keeps its key unless an
+        unfinished task holds it, and its `meta["rerun_of"]` is the id of the old one, which stays as it is.
+
+        Args:
+            which: ids, in any state; or a query: then all that it matches, not only one page, the oldest first, and
+                of these the failed ones if it names no status.
+            func: takes the place of the old function. Its own retry policy, if it has one, takes the place of the old
+                one; its other defaults do not count.
+
+        Raises:
+            TaskQueueError: there is no task with one of the ids.
+            SerializationError: a call cannot be loaded here, which is only tried if `func` is given.
+        """
+        await self.connect()
+        return await self._rerunner.rerun(which, func)
+
+    async def replay(self, task_id: str, func: Callable[..., Any] | None = None) -> Any:
+        """Run the stored call of a task here and now, and return or raise what it does.
+
+        A function runs in the calling thread, a coroutine function in the calling asyncio task, so that a debugger,
+        breakpoints and prints work. The store is only read; no timeout and no retry policy is applied.
+
+        Args:
+            func: takes the place of the stored function, to try a correction with the stored arguments.
+
+        Raises:
+            TaskQueueError: there is no such task.
+            SerializationError: the call cannot be loaded here.
+        """
+        call = await self._stored_call(task_id)
+        return await call.run(func)
+
+    async def _stored_call(self, task_id: str) -> StoredCall:
+        await self.connect()
+        return await stored_call(str(task_id), self.backend, self.serializer)
 
     async def delete(self, ids: str | Collection[str]) -> set[str]:
         """Remove tasks that are not running; returns the ids that were reached."""

@@ -129,3 +129,8 @@ class RetriedCall:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
+
+
+def unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], Retry | None]:
+    """Part a function that came out of a payload from its policy."""
+    return (function.function, function.retry) if isinstance(function, RetriedCall) else (function, None)

@@ -1,16 +1,18 @@
 """Starts attempts, each where its function belongs: on the event loop, on a daemon thread or in a child process."""
 
 import contextvars
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sitq.attempts import Attempt, Done, LoopAttempt, ProcessAttempt, ThreadAttempt
 from sitq.children import ChildPool
 from sitq.context import Reporter
 from sitq.core import LOOP_EXECUTOR, PROCESS_EXECUTOR, THREAD_EXECUTOR, Claim, Result
+from sitq.middleware import Middleware
 from sitq.serialization import CallSerializer
 from sitq.staging import StagedAttempt
 from sitq.threads import ThreadPool
+from sitq.wrapping import WrappedAttempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +24,14 @@ class RunSettings:
         max_tasks_per_child: calls after which a child process is replaced; None means never.
         output_limit: bytes of output to keep of each attempt; with 0 nothing is captured.
         context_of: gives the context of an attempt by its task's id; None means a copy of the worker's.
+        middleware: stands around each attempt, the first one outermost.
     """
 
     executor: str = THREAD_EXECUTOR
     max_tasks_per_child: int | None = None
     output_limit: int = 1024**2
     context_of: Callable[[str], contextvars.Context] | None = None
+    middleware: Sequence[Middleware] = ()
 
 
 class Runner:
@@ -54,6 +58,7 @@ class Runner:
         self._reporter_of = reporter_of
         self._inputs_of = inputs_of
         self._executor = settings.executor
+        self._middleware = settings.middleware
         self._threads = ThreadPool("sitq-task")
         self._children = ChildPool(
             serializer, max_tasks=settings.max_tasks_per_child, captures=settings.output_limit > 0
@@ -75,16 +80,21 @@ class Runner:
         return claim._replace(inputs=await self._inputs_of(claim.id))
 
     def _start_in_context(self, claim: Claim) -> Attempt:
-        return self._context_of(claim.id).run(self._start, claim)
+        return self._context_of(claim.id).run(self._wrap, claim)
 
-    def _start(self, claim: Claim) -> Attempt:
+    def _wrap(self, claim: Claim) -> Attempt:
+        if self._middleware:
+            return WrappedAttempt(claim, self._serializer, self._done, self._middleware, self._start)
+        return self._start(claim, self._done)
+
+    def _start(self, claim: Claim, done: Done) -> Attempt:
         reporter = None if self._reporter_of is None else self._reporter_of(claim)
         executor = claim.executor or self._executor
         if executor == LOOP_EXECUTOR:
-            return LoopAttempt(claim, self._serializer, self._done, reporter=reporter)
+            return LoopAttempt(claim, self._serializer, done, reporter=reporter)
         if executor == PROCESS_EXECUTOR:
-            return ProcessAttempt(claim, self._done, self._children, reporter)
-        return ThreadAttempt(claim, self._serializer, self._done, self._threads, reporter)
+            return ProcessAttempt(claim, done, self._children, reporter)
+        return ThreadAttempt(claim, self._serializer, done, self._threads, reporter)
 
     async def close(self) -> None:
         """Let the threads end, and end the children."""

@@ -12,6 +12,7 @@ from sitq.exceptions import BackendError, ResourceExhaustionError
 from sitq.heartbeat import Heartbeat
 from sitq.outcomes import lost, stopped
 from sitq.pacing import Backoff, Pace, TripBudget
+from sitq.purging import Purger
 from sitq.reporting import Reports
 from sitq.runner import Runner, RunSettings
 from sitq.serialization import CallSerializer
@@ -93,6 +94,8 @@ class Shift:
         self._reports.start()
         if self._captures:
             capture.begin()
+        purger = Purger(self._backend, self._info.id)
+        purger.start()
         logger.info("worker %s started, max_concurrency=%d", self._info.id, self._info.max_concurrency)
         try:
             while self._release_at is None or self._running or self._outcomes:
@@ -102,6 +105,7 @@ class Shift:
             if self._captures:
                 capture.end()
             heartbeat.stop()
+            await purger.stop()
             await self._leave()
             logger.info("worker %s stopped", self._info.id)
 

@@ -160,6 +160,18 @@ class SyncTaskQueue:
         """Make failed and cancelled tasks due again; returns the ids that were reached."""
         return self._call(self._queue.requeue, ids)
 
+    def rerun(self, which: str | Collection[str] | TaskQuery, func: Callable[..., Any] | None = None) -> list[str]:
+        """Store the calls of tasks again and return the ids of the new tasks; see `TaskQueue.rerun`."""
+        return [str(handle) for handle in self._call(self._queue.rerun, which, func)]
+
+    def replay(self, task_id: str, func: Callable[..., Any] | None = None) -> Any:
+        """Run the stored call of a task here, in the calling thread; see `TaskQueue.replay`.
+
+        Raises:
+            SyncTaskQueueError: it must be awaited, and a loop is running in this thread, as in a notebook's cell.
+        """
+        return self._call(self._queue._stored_call, task_id).run_blocking(func)
+
     def delete(self, ids: str | Collection[str]) -> set[str]:
         """Remove tasks that are not running; returns the ids that were reached."""
         return self._call(self._queue.delete, ids)

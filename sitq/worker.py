@@ -15,6 +15,7 @@ from sitq.backends import as_backend
 from sitq.backends.base import Backend
 from sitq.core import EXECUTORS, THREAD_EXECUTOR, WorkerInfo
 from sitq.exceptions import WorkerError
+from sitq.middleware import Middleware, middleware_list
 from sitq.runner import RunSettings
 from sitq.serialization import Serializer, call_serializer
 from sitq.shift import Shift
@@ -36,6 +37,7 @@ class Worker:
         max_tasks_per_child: calls after which a child process is replaced; None means never.
         output_limit: bytes to keep, the newest, of what each attempt writes to stdout and stderr; 0 captures nothing.
         context_of: gives the context in which a task runs, by its id; unless given, a copy of the worker's own.
+        middleware: stands around each attempt, the first one outermost; see `sitq.middleware.Middleware`.
 
     Raises:
         ValidationError: an argument cannot be right.
@@ -55,6 +57,7 @@ class Worker:
         max_tasks_per_child: int | None = None,
         output_limit: int = 1024**2,
         context_of: Callable[[str], contextvars.Context] | None = None,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         self._poll_interval = positive("poll_interval", poll_interval)
         self._lease = positive("lease", lease)
@@ -66,6 +69,7 @@ class Worker:
             else at_least_one("max_tasks_per_child", max_tasks_per_child),
             output_limit=int(amount("output_limit", integer("output_limit", output_limit))),
             context_of=context_of,
+            middleware=middleware_list(middleware),
         )
         self._serializer = call_serializer(serializer)
         self.backend = as_backend(backend)

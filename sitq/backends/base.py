@@ -82,6 +82,14 @@ class Backend(ABC):
     async def results(self, ids: Collection[str]) -> dict[str, Result]:
         """Read what tasks have come to, in one trip; unknown ids are left out, values only where final."""
 
+    @abstractmethod
+    async def tasks(self, ids: Collection[str]) -> dict[str, Task]:
+        """Read tasks as they were enqueued, payload included, in one trip; unknown ids are left out.
+
+        What served only once is not kept: eta and delay, what a conflict of keys meant, and the expiry of a task that
+        was requeued.
+        """
+
     # The worker's verbs
 
     @abstractmethod

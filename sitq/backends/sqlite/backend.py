@@ -113,6 +113,9 @@ class SQLiteBackend(Backend):
     async def results(self, ids: Collection[str]) -> dict[str, Result]:
         return await self._store.read(reads.results, ids)
 
+    async def tasks(self, ids: Collection[str]) -> dict[str, Task]:
+        return await self._store.read(reads.tasks, ids)
+
     async def claim(self, worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float) -> list[Claim]:
         return (await self.exchange((), worker_id, queues, limit=limit, lease=lease))[1]
 

@@ -1,5 +1,6 @@
 """The worker's verbs on a SQLite store: claim, finish, heartbeat."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -73,7 +74,7 @@ class ClaimVerbs:
 _ALIVE = "select seq, python from worker where id = ? and stopped_at is null"
 
 _CLAIMED = """seq, id, attempt, name, queue, payload, failures, crashes, max_attempts, timeout, executor,
-  priority, due_at, expires_at, python, on_failure is not null"""
+  priority, due_at, expires_at, python, on_failure is not null, meta"""
 _ONE_LANE = """select seq from task where state = 1 and queue = ?
   order by priority desc, due_at, seq limit ?"""
 # Several lanes merge their indexes in order; `queue in (…)` would sort all that is ready.
@@ -191,6 +192,7 @@ def _as_claim(transaction: Transaction, row: _Row) -> Claim:
         timeout=None if timeout is None else timeout / 1_000_000,
         executor=executor,
         waited=bool(row[15]),
+        meta=json.loads(row[16]) if row[16] else None,
     )
 
 

@@ -9,7 +9,19 @@ from typing import Any
 
 from sitq.backends.sqlite.output import progress_of
 from sitq.backends.sqlite.schema import BLOCKED, FAILED, PARKED, READY, SCHEDULED, STATES, STATUS
-from sitq.core import Attempt, Cause, QueueStats, Result, Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import (
+    Attempt,
+    Cause,
+    OnFailure,
+    QueueStats,
+    Result,
+    Stats,
+    Task,
+    TaskInfo,
+    TaskQuery,
+    TaskStatus,
+    WorkerInfo,
+)
 
 _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, traceback, enqueued_at,
   task.started_at, finished_at, attempt, worker.id
@@ -43,6 +55,51 @@ def results(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Result]:
             worker=row[9],
         )
     return found
+
+
+_TASKS = """select id, name, coalesce(payload, blob.data), queue, priority, expires_at - enqueued_at, timeout,
+  max_attempts, key, python, executor, retention, tags, meta, arguments, on_failure, seq
+  from task left join blob on blob.task = task.seq and blob.kind = 0 where id in (select value from json_each(?))"""
+
+
+def tasks(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Task]:
+    rows = raw.execute(_TASKS, (json.dumps(list(ids)),)).fetchall()
+    return {row[0]: _task(row) if row[15] is None else _with_needs(raw, _task(row), row[16]) for row in rows}
+
+
+_NEEDED = """select needed.id, takes from dependency join task needed on needed.seq = dependency.needs
+  where dependency.task = ? order by needed.seq"""
+
+
+def _with_needs(raw: sqlite3.Connection, task: Task, seq: int) -> Task:
+    needed = raw.execute(_NEEDED, (seq,)).fetchall()
+    needs, after = (tuple(task_id for task_id, takes in needed if takes == wanted) for wanted in (1, 0))
+    return task._replace(needs=needs, after=after)
+
+
+def _task(row: Sequence[Any]) -> Task:
+    return Task(
+        id=row[0],
+        name=row[1],
+        payload=row[2] or b"",
+        queue=row[3],
+        priority=row[4],
+        expires=_seconds(row[5]),
+        timeout=_seconds(row[6]),
+        max_attempts=row[7],
+        key=row[8],
+        python=row[9],
+        executor=row[10],
+        retention=_seconds(row[11]),
+        tags=tuple(json.loads(row[12])) if row[12] else (),
+        meta=json.loads(row[13]) if row[13] else None,
+        arguments=row[14],
+        on_failure=OnFailure(row[15] or OnFailure.CANCEL),
+    )
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else microseconds / 1_000_000
 
 
 _INFO = """select task.id, name, task.queue, state, priority, attempt, max_attempts, failures, crashes,
@@ -119,7 +176,7 @@ def _info(row: Sequence[Any]) -> TaskInfo:
         started_at=instant(row[11]),
         finished_at=instant(row[12]),
         expires_at=instant(row[13]),
-        timeout=None if row[14] is None else row[14] / 1_000_000,
+        timeout=_seconds(row[14]),
         key=row[15],
         worker=row[16],
         executor=row[17],

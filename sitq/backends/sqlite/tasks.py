@@ -263,6 +263,9 @@ def delete(transaction: Transaction, requests: Sequence[Collection[str]]) -> lis
     return answers
 
 
+# A look first, without the lock: workers purge now and then, and mostly find nothing.
+_ANY_DUE = "select 1 from task where purge_at is not null and purge_at <= ? limit 1"
+_ANY_OLD = "select 1 from task where state >= 3 and finished_at <= ? limit 1"
 # What an unfinished task needs stays until that has taken it.
 _NOT_NEEDED = """not exists (select 1 from dependency join task dependent on dependent.seq = dependency.task
     where dependency.needs = task.seq and dependent.state < 3)"""
@@ -279,15 +282,17 @@ _PURGE_OLD = f"""delete from task where seq in (
 def purge(
     transaction: Transaction, requests: Sequence[tuple[float | None, Collection[TaskStatus] | None, int]]
 ) -> list[int]:
-    transaction.begin()
     answers = []
     for older_than, statuses, limit in requests:
-        states = json.dumps(
-            [state for status in (FINAL if statuses is None else statuses) for state in STATES[TaskStatus(status)]]
-        )
-        statement = _PURGE_DUE if older_than is None else _PURGE_OLD
-        limit_moment = transaction.now - round((older_than or 0) * 1_000_000)
-        rows = transaction.execute(statement, (limit_moment, states, limit)).fetchall()
+        look, statement = (_ANY_DUE, _PURGE_DUE) if older_than is None else (_ANY_OLD, _PURGE_OLD)
+        moment = transaction.now - round((older_than or 0) * 1_000_000)
+        if transaction.execute(look, (moment,)).fetchone() is None:
+            answers.append(0)
+            continue
+        transaction.begin()
+        wanted = FINAL if statuses is None else statuses
+        states = json.dumps([state for status in wanted for state in STATES[TaskStatus(status)]])
+        rows = transaction.execute(statement, (moment, states, limit)).fetchall()
         _forget(transaction, rows)
         answers.append(len(rows))
     return answers

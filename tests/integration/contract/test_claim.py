@@ -30,7 +30,7 @@ async def test_claim_makes_the_task_running(backend: Backend, worker: WorkerInfo
 
 
 async def test_claim_carries_what_the_worker_needs(backend: Backend, worker: WorkerInfo) -> None:
-    task = make_task(name="report", queue="mail", timeout=2.5, max_attempts=4, executor="process")
+    task = make_task(name="report", queue="mail", timeout=2.5, max_attempts=4, executor="process", meta={"order": 7})
     await backend.enqueue([task])
 
     (claim,) = await claim_all(backend, worker)
@@ -44,6 +44,7 @@ async def test_claim_carries_what_the_worker_needs(backend: Backend, worker: Wor
         max_attempts=4,
         timeout=2.5,
         executor="process",
+        meta={"order": 7},
     )
 
 

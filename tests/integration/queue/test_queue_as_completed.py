@@ -81,7 +81,7 @@ async def test_leaving_early_leaves_nobody_waiting(path: Path) -> None:
         before = asyncio.all_tasks()
         await asyncio.sleep(0.05)
 
-        assert not [task for task in asyncio.all_tasks() if task in before and "ResultWatcher" in repr(task)]
+        assert not [task for task in asyncio.all_tasks() if task in before and "ResultWatcher.wait" in repr(task)]
 
 
 async def test_store_that_closes_raises_once(queue: TaskQueue, caplog: pytest.LogCaptureFixture) -> None:

@@ -200,8 +200,15 @@ def test_purge_finds_what_is_over_by_its_index(probe: Probe, older_than: float |
     assert_narrow(probe.plans_of(probe.rehearse, tasks.purge, request), index)
 
 
-def test_results_are_found_by_id(probe: Probe, stock: Stock) -> None:
-    assert_narrow(probe.plans_of(reads.results, probe, stock.finished[:100]), "sqlite_autoindex_task_1")
+def test_purge_that_finds_nothing_makes_one_narrow_look(probe: Probe) -> None:
+    (plan,) = probe.plans_of(probe.rehearse, tasks.purge, (HOUR, None, 500))
+
+    assert "INDEX task_done (finished_at<?)" in plan
+
+
+@pytest.mark.parametrize("read", [reads.results, reads.tasks])
+def test_results_and_tasks_are_found_by_id(probe: Probe, stock: Stock, read: Any) -> None:
+    assert_narrow(probe.plans_of(read, probe, stock.finished[:100]), "sqlite_autoindex_task_1")
 
 
 def test_attempts_are_found_by_id(probe: Probe, stock: Stock) -> None:
