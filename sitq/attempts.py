@@ -178,4 +178,4 @@ def _unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], Retry | N
 
 def _context_of(claim: Claim, begun: float) -> TaskContext:
     deadline = None if claim.timeout is None else begun + claim.timeout
-    return TaskContext(claim.id, claim.attempt, claim.name, deadline)
+    return TaskContext(claim.id, claim.attempt, claim.name, deadline, scheduled_at=claim.scheduled_at)

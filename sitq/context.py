@@ -3,6 +3,7 @@
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 
 from sitq.exceptions import TaskCancelledError
 
@@ -17,6 +18,7 @@ class TaskContext:
         name: its name.
         deadline: `time.monotonic()` at which its timeout is over; None without one.
         stop_requested: it was cancelled or its time is up, and only it can stop itself.
+        scheduled_at: the occurrence of its schedule that it runs for, in UTC; None when it was enqueued.
     """
 
     id: str
@@ -24,6 +26,7 @@ class TaskContext:
     name: str
     deadline: float | None = None
     stop_requested: bool = False
+    scheduled_at: datetime | None = None
 
     @property
     def seconds_left(self) -> float | None:

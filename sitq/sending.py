@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from typing import Any
 
 from sitq.backends.base import Backend
+from sitq.core import ScheduleInfo
+from sitq.exceptions import ValidationError
 from sitq.handle import Door, TaskHandle
 from sitq.options import GivenOptions
 from sitq.packing import Packer
+from sitq.schedules import new_schedule
 from sitq.serialization import CallSerializer
 from sitq.validation import arguments
 
@@ -68,6 +71,27 @@ class Sender:
             handles += [TaskHandle(task_id, self._door) for task_id in await stored]
         return handles
 
+    async def schedule(
+        self,
+        given: GivenOptions,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        name: str | None,
+        **recurs: Any,
+    ) -> ScheduleInfo:
+        """Store a call that recurs."""
+        options = given.on(func)
+        if options.eta is not None or options.delay:
+            raise ValidationError("a schedule itself says when; leave the options eta and delay out")
+        task = self._packer.pack(options, func, args, kwargs)
+        if name is None and task.name.endswith("<lambda>"):
+            raise ValidationError('a lambda has no name of its own; give the schedule one: name="every morning"')
+        schedule = new_schedule(task, name=task.name if name is None else name, now=datetime.now(UTC), **recurs)
+        await self._connect()
+        return await self._backend.put_schedule(schedule)
+
 
 class BoundQueue:
     """A view of a queue whose tasks get certain options."""
@@ -95,3 +119,19 @@ class BoundQueue:
     async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
         """As `TaskQueue.map`."""
         return await self._sender.send_many(self._given, func, zip(*iterables, strict=False))
+
+    async def schedule(
+        self,
+        func: Callable[..., Any],
+        /,
+        *args: Any,
+        name: str | None = None,
+        cron: str | None = None,
+        every: float | None = None,
+        timezone: str | tzinfo | None = None,
+        catch_up: str = "last",
+        **kwargs: Any,
+    ) -> ScheduleInfo:
+        """As `TaskQueue.schedule`."""
+        recurs = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
+        return await self._sender.schedule(self._given, func, args, kwargs, name=name, **recurs)

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from sitq.backends.sqlite.owners import Owners
+from sitq.backends.sqlite.schedules import occurrence_of
 from sitq.backends.sqlite.schema import INLINE_LIMIT, PARKED, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, VALUE
 from sitq.backends.sqlite.tasks import expire, remember, slices, stop_between_attempts
 from sitq.backends.sqlite.writer import CollisionError, Transaction
@@ -72,7 +73,7 @@ class ClaimVerbs:
 _ALIVE = "select seq, python from worker where id = ? and stopped_at is null"
 
 _CLAIMED = """seq, id, attempt, name, queue, payload, failures, crashes, max_attempts, timeout, executor,
-  priority, due_at, expires_at, python"""
+  priority, due_at, expires_at, python, schedule"""
 _ONE_LANE = """select seq from task where state = 1 and queue = ?
   order by priority desc, due_at, seq limit ?"""
 # Several lanes merge their indexes in order; `queue in (…)` would sort all that is ready.
@@ -189,6 +190,7 @@ def _as_claim(transaction: Transaction, row: _Row) -> Claim:
         max_attempts=max_attempts,
         timeout=None if timeout is None else timeout / 1_000_000,
         executor=executor,
+        scheduled_at=occurrence_of(row[15])[1],
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sitq.backends.sqlite.schedules import OF_SCHEDULE, occurrence_of
 from sitq.backends.sqlite.schema import BLOCKED, FAILED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.core import Attempt, Cause, QueueStats, Result, Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
 
@@ -47,8 +48,8 @@ def results(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Result]:
 
 _INFO = """select task.id, name, task.queue, state, priority, attempt, max_attempts, failures, crashes,
   enqueued_at, due_at, task.started_at, finished_at, task.expires_at, timeout, key, worker.id, executor, cancel,
-  worker.stopped_at is not null or worker.expires_at < :now, task.python, arguments, error, tags, meta
-  from task {} left join worker on worker.seq = task.worker"""
+  worker.stopped_at is not null or worker.expires_at < :now, task.python, arguments, error, tags, meta,
+  task.schedule from task {} left join worker on worker.seq = task.worker"""
 
 
 def list_tasks(raw: sqlite3.Connection, query: TaskQuery) -> list[TaskInfo]:
@@ -78,6 +79,9 @@ def _conditions(query: TaskQuery) -> tuple[list[str], dict[str, Any]]:
     if query.name is not None:
         conditions.append("name glob :name")
         parameters["name"] = query.name.replace("[", "[[]").replace("?", "[?]")
+    if query.schedule is not None:
+        conditions.append(OF_SCHEDULE)
+        parameters["schedule"] = query.schedule
     if query.before is not None:
         conditions.append(_BEFORE)
         parameters["before"] = query.before
@@ -102,6 +106,7 @@ def _state_conditions(states: Sequence[int]) -> list[str]:
 
 def _info(row: Sequence[Any]) -> TaskInfo:
     state = row[3]
+    schedule, scheduled_at = occurrence_of(row[25])
     return TaskInfo(
         id=row[0],
         name=row[1],
@@ -128,6 +133,8 @@ def _info(row: Sequence[Any]) -> TaskInfo:
         error=row[22],
         tags=tuple(json.loads(row[23])) if row[23] else (),
         meta=json.loads(row[24]) if row[24] else None,
+        schedule=schedule,
+        scheduled_at=scheduled_at,
     )
 
 

@@ -1,0 +1,208 @@
+"""The verbs of schedules on a SQLite store: put, remove, pause, list, fire.
+
+A task's column `schedule` names the occurrence that it was stored for: microseconds, a space, the schedule's name.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sitq.backends.sqlite.tasks import enqueue
+from sitq.backends.sqlite.writer import Transaction
+from sitq.core import DueSchedules, Firing, OnConflict, Schedule, ScheduleInfo, Task, new_task_id
+from sitq.exceptions import BackendError, TaskQueueError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+OF_SCHEDULE = "substr(task.schedule, instr(task.schedule, ' ') + 1) = :schedule"
+
+
+def occurrence_of(text: str | None) -> tuple[str, datetime] | tuple[None, None]:
+    """Read a task's column `schedule`: the name and the moment."""
+    if text is None:
+        return None, None
+    microseconds, _, name = text.partition(" ")
+    return name, _moment(int(microseconds))
+
+
+# Exact in both directions, unlike a float of seconds: the moment that was read is the fence of a firing.
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _optional(moment: datetime | None) -> int | None:
+    return None if moment is None else _microseconds(moment)
+
+
+_INFO = """name, cron, every, timezone, catch_up, task_name, queue, json_extract(options, '$.arguments'), paused,
+  next_at, last_at, created_at"""
+_GOES_ON = """schedule.cron is excluded.cron and schedule.every is excluded.every
+    and schedule.timezone is excluded.timezone"""
+_PUT = f"""insert into schedule(name, cron, every, timezone, catch_up, task_name, queue, options, payload, next_at,
+    created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  on conflict(name) do update set cron = excluded.cron, every = excluded.every, timezone = excluded.timezone,
+  catch_up = excluded.catch_up, task_name = excluded.task_name, queue = excluded.queue, options = excluded.options,
+  payload = excluded.payload,
+  next_at = iif({_GOES_ON}, coalesce(schedule.next_at, excluded.next_at), excluded.next_at),
+  last_at = iif({_GOES_ON}, schedule.last_at, null),
+  created_at = iif({_GOES_ON}, schedule.created_at, excluded.created_at)
+  returning {_INFO}"""
+
+
+def put(transaction: Transaction, requests: Sequence[Schedule]) -> list[ScheduleInfo]:
+    transaction.begin()
+    return [_put(transaction, schedule) for schedule in requests]
+
+
+def _put(transaction: Transaction, schedule: Schedule) -> ScheduleInfo:
+    task = schedule.task
+    every = None if schedule.every is None else round(schedule.every * 1_000_000)
+    recurs = (schedule.name, schedule.cron, every, schedule.timezone, schedule.catch_up)
+    call = (task.name, task.queue, json.dumps(_options(task)), task.payload)
+    transaction.wakes.add(task.queue)
+    (row,) = transaction.execute(_PUT, (*recurs, *call, _optional(schedule.next_at), transaction.now)).fetchall()
+    return _info(row)
+
+
+# What a task has beside its name, lane and bytes, kept as JSON; a schedule decides when it is due.
+_DEFAULTS = {name: default for name, default in Task._field_defaults.items() if name not in ("queue", "eta", "delay")}
+
+
+def _options(task: Task) -> dict[str, Any]:
+    values = {name: getattr(task, name) for name in _DEFAULTS}
+    return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+
+
+def remove(transaction: Transaction, requests: Sequence[str]) -> list[bool]:
+    transaction.begin()
+    return [transaction.execute("delete from schedule where name = ?", (name,)).rowcount > 0 for name in requests]
+
+
+_PAUSE = "update schedule set paused = 1 where name = ? returning queue"
+_RESUME = """update schedule set next_at = iif(paused, ?, next_at), paused = 0 where name = ? returning queue"""
+
+
+def set_paused(transaction: Transaction, requests: Sequence[tuple[str, bool, datetime | None]]) -> list[bool]:
+    transaction.begin()
+    answers = []
+    for name, paused, next_at in requests:
+        if paused:
+            queues = transaction.execute(_PAUSE, (name,)).fetchall()
+        else:
+            queues = transaction.execute(_RESUME, (_optional(next_at), name)).fetchall()
+        transaction.wakes.update(queue for (queue,) in queues)
+        answers.append(bool(queues))
+    return answers
+
+
+def list_all(raw: sqlite3.Connection, _: None = None) -> list[ScheduleInfo]:
+    return [_info(row) for row in raw.execute(f"select {_INFO} from schedule order by name")]
+
+
+# After the clock was set back, moments that were planned before lie too far ahead: an interval's next one by more than
+# itself, and cron's last one by more than the hour within which nothing fires twice.
+_DUE = f"""select {_INFO} from schedule where paused = 0 and (next_at <= :now
+  or next_at > :now + every + 1000000 or (every is null and next_at > :now and last_at > :now + 3600000000))
+  order by next_at, name"""
+_NEXT = "select min(next_at) from schedule where paused = 0 and next_at > ?"
+
+
+def due(raw: sqlite3.Connection, _: None = None) -> DueSchedules:
+    now = time.time_ns() // 1000
+    schedules = tuple(_info(row) for row in raw.execute(_DUE, {"now": now}))
+    (next_at,) = raw.execute(_NEXT, (now,)).fetchone()
+    return DueSchedules(_moment(now), schedules, None if next_at is None else (next_at - now) / 1_000_000)
+
+
+def _info(row: Sequence[Any]) -> ScheduleInfo:
+    name, cron, every, timezone, catch_up, task_name, queue, arguments, paused, next_at, last_at, created_at = row
+    return ScheduleInfo(
+        name=name,
+        cron=cron,
+        every=None if every is None else every / 1_000_000,
+        timezone=timezone,
+        catch_up=catch_up,
+        task_name=task_name,
+        queue=queue,
+        created_at=_moment(created_at),
+        arguments=arguments,
+        paused=bool(paused),
+        next_at=None if next_at is None else _moment(next_at),
+        last_at=None if last_at is None else _moment(last_at),
+    )
+
+
+# Where nothing is fired for, a last moment that lies ahead was made by a clock that was wrong.
+_ADVANCE = """update schedule set next_at = ?, last_at = coalesce(?, min(last_at, ?))
+  where name = ? and next_at = ? and paused = 0 returning name, task_name, queue, options, payload"""
+
+
+def fire(transaction: Transaction, requests: Sequence[Firing]) -> list[list[str] | None]:
+    transaction.begin()
+    return [_fire(transaction, firing) for firing in requests]
+
+
+def _fire(transaction: Transaction, firing: Firing) -> list[str] | None:
+    last_at = _microseconds(firing.occurrences[-1]) if firing.occurrences else None
+    fence = (firing.schedule, _microseconds(firing.due_at))
+    moments = (_optional(firing.next_at), last_at, transaction.now)
+    rows = transaction.execute(_ADVANCE, (*moments, *fence)).fetchall()
+    if not rows:
+        return None
+    return list(_store_tasks(transaction, rows[0], firing.occurrences))
+
+
+def _store_tasks(transaction: Transaction, row: Sequence[Any], occurrences: Iterable[datetime]) -> Iterable[str]:
+    for occurrence in occurrences:
+        task = _task(row)
+        try:
+            stored = _store_task(transaction, task, row[0], _microseconds(occurrence))
+        except TaskQueueError:  # the key is held and the policy does not yield
+            continue
+        if stored == task.id:
+            yield stored
+
+
+def _store_task(transaction: Transaction, task: Task, schedule: str, microseconds: int) -> str:
+    ((task_id,),) = enqueue(transaction, ((task,),))
+    transaction.execute("update task set schedule = ? where id = ?", (f"{microseconds} {schedule}", task.id))
+    return task_id
+
+
+def _task(row: Sequence[Any]) -> Task:
+    """Make a new task of what a schedule holds.
+
+    Raises:
+        BackendError: a newer version stored it.
+    """
+    schedule, name, queue, options, payload = row
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(options).items()
+    }
+    if unknown := given.keys() - _DEFAULTS.keys():
+        raise BackendError(
+            f"schedule {schedule!r} has {min(unknown)!r}, which this sitq does not know; upgrade sitq-queue"
+        )
+    given["on_conflict"] = OnConflict(given.get("on_conflict", OnConflict.RETURN))
+    return Task(id=new_task_id(), name=name, queue=queue, payload=payload, **given)
+
+
+_CALL = "select name, task_name, queue, options, payload from schedule where name = ?"
+
+
+def run_now(transaction: Transaction, requests: Sequence[str]) -> list[str | None]:
+    transaction.begin()
+    return [_run_now(transaction, name) for name in requests]
+
+
+def _run_now(transaction: Transaction, name: str) -> str | None:
+    row = transaction.execute(_CALL, (name,)).fetchone()
+    return None if row is None else _store_task(transaction, _task(row), name, transaction.now)
