@@ -105,7 +105,7 @@ class FiringLoop:
         try:
             firing = plan(schedule, due.now)
             stored = None if firing is None else await self._backend.fire(firing)
-        except (SitqError, ArithmeticError) as exc:
+        except SitqError as exc:
             if self._backoff.may_retry(exc):
                 raise
             logger.error("schedule %s cannot fire: %s", schedule.name, exc)

@@ -89,6 +89,8 @@ def plan(schedule: ScheduleInfo, now: datetime) -> Firing | None:
         return None
     if schedule.catch_up not in _CATCH_UP:
         raise ValidationError(f'catch_up must be "last", "all" or "none", got {schedule.catch_up!r}')
+    if schedule.every is not None:
+        _interval(schedule.every)
     return Firing(
         schedule=schedule.name,
         due_at=due_at,
