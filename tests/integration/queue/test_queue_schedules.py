@@ -1,18 +1,20 @@
 """The queue schedules calls, looks at schedules and acts on them by name."""
 
 import threading
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import Drain
 
 from sitq.core import TaskQuery
 from sitq.exceptions import SerializationError, TaskQueueError, ValidationError
 from sitq.inspector import Inspector
 from sitq.options import task
 from sitq.queue import TaskQueue
+
+Drain = Callable[[], Awaitable[None]]
 
 
 def greet(name: str = "Ada", *, loud: bool = False) -> str:

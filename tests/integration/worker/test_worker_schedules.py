@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import echo, hold, until, until_running
-from test_worker_store_trouble import impatient, locked
+from running import echo, hold, impatient, locked, until, until_running
 
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.context import current_task
