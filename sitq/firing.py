@@ -36,7 +36,7 @@ class FiringLoop:
         self._look_at = 0.0
         self._backoff = Backoff()
         self._has_fired = False
-        self._broken: dict[ScheduleInfo, float] = {}  # when to try again
+        self._broken: dict[str, tuple[ScheduleInfo, float]] = {}  # as it was, and when to try again
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -100,7 +100,8 @@ class FiringLoop:
 
     async def _fire(self, schedule: ScheduleInfo, due: DueSchedules) -> Firing | None:
         """Fire one schedule; if it cannot be fired, say so and leave it for a while."""
-        if self._broken.get(schedule, 0.0) > self._loop.time():
+        broken, retry_at = self._broken.get(schedule.name, (None, 0.0))
+        if broken == schedule and self._loop.time() < retry_at:
             return None
         try:
             firing = plan(schedule, due.now)
@@ -109,7 +110,7 @@ class FiringLoop:
             if self._backoff.may_retry(exc):
                 raise
             logger.error("schedule %s cannot fire: %s", schedule.name, exc)
-            self._broken[schedule] = self._loop.time() + _BROKEN_REST
+            self._broken[schedule.name] = schedule, self._loop.time() + _BROKEN_REST
             return None
         if firing is not None and stored is not None:
             self._has_fired = self._has_fired or bool(stored)

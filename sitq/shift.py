@@ -140,7 +140,7 @@ class Shift:
                 self._obey(await self._backend.stop_requests(self._info.id))
         if not self._outcomes and (not claims or self._room() <= 0):
             if self._until_empty and not self._running:
-                return await self._firing.fire_due()
+                return self._release_at is None and await self._firing.fire_due()
             await self._doze()
         return True
 

@@ -211,6 +211,9 @@ class Backend(ABC):
 
         Returns:
             The ids of the new tasks; None when the schedule has moved on.
+
+        Raises:
+            ConfigurationError: what the schedule holds was stored by another version; it does not move on.
         """
 
     @abstractmethod

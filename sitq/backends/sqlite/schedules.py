@@ -6,14 +6,14 @@ A task's column `schedule` names the occurrence that it was stored for: microsec
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sitq.backends.sqlite.tasks import enqueue
 from sitq.backends.sqlite.writer import Transaction
 from sitq.core import DueSchedules, Firing, OnConflict, Schedule, ScheduleInfo, Task, new_task_id
-from sitq.exceptions import BackendError, TaskQueueError
+from sitq.exceptions import ConfigurationError, TaskQueueError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -42,8 +42,8 @@ def _optional(moment: datetime | None) -> int | None:
     return None if moment is None else _microseconds(moment)
 
 
-_INFO = """name, cron, every, timezone, catch_up, task_name, queue, json_extract(options, '$.arguments'), paused,
-  next_at, last_at, created_at"""
+_INFO = """name, cron, every, timezone, catch_up, task_name, queue,
+  iif(json_valid(options), json_extract(options, '$.arguments'), null), paused, next_at, last_at, created_at"""
 _GOES_ON = """schedule.cron is excluded.cron and schedule.every is excluded.every
     and schedule.timezone is excluded.timezone"""
 _PUT = f"""insert into schedule(name, cron, every, timezone, catch_up, task_name, queue, options, payload, next_at,
@@ -140,9 +140,10 @@ def _info(row: Sequence[Any]) -> ScheduleInfo:
     )
 
 
+_CALL = "select name, task_name, queue, options, payload from schedule where name = ?"
+_CALL_DUE = f"{_CALL} and next_at = ? and paused = 0"
 # Where nothing is fired for, a last moment that lies ahead was made by a clock that was wrong.
-_ADVANCE = """update schedule set next_at = ?, last_at = coalesce(?, min(last_at, ?))
-  where name = ? and next_at = ? and paused = 0 returning name, task_name, queue, options, payload"""
+_ADVANCE = "update schedule set next_at = ?, last_at = coalesce(?, min(last_at, ?)) where name = ?"
 
 
 def fire(transaction: Transaction, requests: Sequence[Firing]) -> list[list[str] | None]:
@@ -151,24 +152,25 @@ def fire(transaction: Transaction, requests: Sequence[Firing]) -> list[list[str]
 
 
 def _fire(transaction: Transaction, firing: Firing) -> list[str] | None:
-    last_at = _microseconds(firing.occurrences[-1]) if firing.occurrences else None
-    fence = (firing.schedule, _microseconds(firing.due_at))
-    moments = (_optional(firing.next_at), last_at, transaction.now)
-    rows = transaction.execute(_ADVANCE, (*moments, *fence)).fetchall()
-    if not rows:
+    row = transaction.execute(_CALL_DUE, (firing.schedule, _microseconds(firing.due_at))).fetchone()
+    if row is None:
         return None
-    return list(_store_tasks(transaction, rows[0], firing.occurrences))
+    tasks = [_task(row) for _ in firing.occurrences]
+    last_at = _microseconds(firing.occurrences[-1]) if firing.occurrences else None
+    transaction.execute(_ADVANCE, (_optional(firing.next_at), last_at, transaction.now, firing.schedule))
+    stored = (
+        _store_or_skip(transaction, task, firing.schedule, occurrence)
+        for task, occurrence in zip(tasks, firing.occurrences, strict=True)
+    )
+    return [task_id for task_id in stored if task_id is not None]
 
 
-def _store_tasks(transaction: Transaction, row: Sequence[Any], occurrences: Iterable[datetime]) -> Iterable[str]:
-    for occurrence in occurrences:
-        task = _task(row)
-        try:
-            stored = _store_task(transaction, task, row[0], _microseconds(occurrence))
-        except TaskQueueError:  # the key is held and the policy does not yield
-            continue
-        if stored == task.id:
-            yield stored
+def _store_or_skip(transaction: Transaction, task: Task, schedule: str, occurrence: datetime) -> str | None:
+    try:
+        task_id = _store_task(transaction, task, schedule, _microseconds(occurrence))
+    except TaskQueueError:  # its key is held and the policy does not yield
+        return None
+    return task_id if task_id == task.id else None
 
 
 def _store_task(transaction: Transaction, task: Task, schedule: str, microseconds: int) -> str:
@@ -181,21 +183,19 @@ def _task(row: Sequence[Any]) -> Task:
     """Make a new task of what a schedule holds.
 
     Raises:
-        BackendError: a newer version stored it.
+        ConfigurationError: another version stored it.
     """
     schedule, name, queue, options, payload = row
-    given: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(options).items()
-    }
-    if unknown := given.keys() - _DEFAULTS.keys():
-        raise BackendError(
-            f"schedule {schedule!r} has {min(unknown)!r}, which this sitq does not know; upgrade sitq-queue"
-        )
-    given["on_conflict"] = OnConflict(given.get("on_conflict", OnConflict.RETURN))
-    return Task(id=new_task_id(), name=name, queue=queue, payload=payload, **given)
-
-
-_CALL = "select name, task_name, queue, options, payload from schedule where name = ?"
+    try:
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(options).items()
+        }
+        given["on_conflict"] = OnConflict(given.get("on_conflict", OnConflict.RETURN))
+        return Task(id=new_task_id(), name=name, queue=queue, payload=payload, **given)
+    except (ValueError, TypeError) as exc:
+        raise ConfigurationError(
+            f"schedule {schedule!r} is of another version of sitq and cannot be read: {exc}; schedule it again"
+        ) from exc
 
 
 def run_now(transaction: Transaction, requests: Sequence[str]) -> list[str | None]:
