@@ -8,11 +8,12 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sitq.backends.sqlite.tasks import enqueue
 from sitq.backends.sqlite.writer import Transaction
-from sitq.core import DueSchedules, Firing, OnConflict, Schedule, ScheduleInfo, Task, new_task_id
+from sitq.core import DueSchedules, Firing, Schedule, ScheduleInfo, Task, new_task_id
 from sitq.exceptions import ConfigurationError, TaskQueueError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -187,15 +188,17 @@ def _task(row: Sequence[Any]) -> Task:
     """
     schedule, name, queue, options, payload = row
     try:
-        given: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(options).items()
-        }
-        given["on_conflict"] = OnConflict(given.get("on_conflict", OnConflict.RETURN))
+        given = {key: _as_type_of(_DEFAULTS[key], value) for key, value in json.loads(options).items()}
         return Task(id=new_task_id(), name=name, queue=queue, payload=payload, **given)
-    except (ValueError, TypeError) as exc:
+    except (ValueError, KeyError) as exc:
         raise ConfigurationError(
-            f"schedule {schedule!r} is of another version of sitq and cannot be read: {exc}; schedule it again"
+            f"schedule {schedule!r} is of another version of sitq and cannot be read ({exc}); schedule it again"
         ) from exc
+
+
+def _as_type_of(default: Any, value: Any) -> Any:
+    """Make of what JSON has kept what it was: a tuple or a member of an enumeration where the default is one."""
+    return type(default)(value) if isinstance(default, (tuple, StrEnum)) else value
 
 
 def run_now(transaction: Transaction, requests: Sequence[str]) -> list[str | None]:

@@ -293,8 +293,8 @@ BROKEN: Sequence[tuple[str, object, str]] = [
     ("cron = ?, every = null", "often", "cron must have five fields"),
     ("every = ?", 0, "every must be more than 0 seconds"),
     ("catch_up = ?", "some", "catch_up must be"),
-    ("options = ?", '{"colour": "red"}', "unexpected keyword argument 'colour'; schedule it again"),
-    ("options = ?", '{"on_conflict": "dance"}', "'dance' is not a valid OnConflict; schedule it again"),
+    ("options = ?", '{"colour": "red"}', "cannot be read ('colour'); schedule it again"),
+    ("options = ?", '{"on_conflict": "dance"}', "('dance' is not a valid OnConflict); schedule it again"),
     ("options = ?", "{", "cannot be read"),
 ]
 
