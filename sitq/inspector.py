@@ -1,7 +1,6 @@
 """The window beside the doors: looks at tasks and acts on ids, and never touches what a task carries."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from os import PathLike
 from typing import Self
 
@@ -112,7 +111,7 @@ class Inspector:
 
         What came while it was paused is not caught up.
         """
-        now = datetime.now(UTC)
+        now = (await self.backend.due_schedules()).now
         for schedule in await self.backend.schedules():
             if schedule.name == name:
                 return await self.backend.set_schedule_paused(name, False, next_at=next_occurrence(schedule, now))

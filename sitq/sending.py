@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from itertools import islice
 from typing import Any
 
@@ -88,8 +88,9 @@ class Sender:
         task = self._packer.pack(options, func, args, kwargs)
         if name is None and task.name.endswith("<lambda>"):
             raise ValidationError('a lambda has no name of its own; give the schedule one: name="every morning"')
-        schedule = new_schedule(task, name=task.name if name is None else name, now=datetime.now(UTC), **recurs)
         await self._connect()
+        now = (await self._backend.due_schedules()).now  # by the store's clock, which decides what is due
+        schedule = new_schedule(task, name=task.name if name is None else name, now=now, **recurs)
         return await self._backend.put_schedule(schedule)
 
 

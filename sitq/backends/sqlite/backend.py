@@ -161,7 +161,7 @@ class SQLiteBackend(Backend):
         return await self._store.read(schedules.list_all, None)
 
     async def due_schedules(self) -> DueSchedules:
-        return await self._store.read(schedules.due, None)
+        return await self._store.read(schedules.due, time.time_ns() // 1000)
 
     async def fire(self, firing: Firing) -> list[str] | None:
         rows = 1 + len(firing.occurrences)

@@ -5,7 +5,6 @@ A task's column `schedule` names the occurrence that it was stored for: microsec
 
 import json
 import sqlite3
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -116,8 +115,7 @@ _DUE = f"""select {_INFO} from schedule where paused = 0 and (next_at <= :now
 _NEXT = "select min(next_at) from schedule where paused = 0 and next_at > ?"
 
 
-def due(raw: sqlite3.Connection, _: None = None) -> DueSchedules:
-    now = time.time_ns() // 1000
+def due(raw: sqlite3.Connection, now: int) -> DueSchedules:
     schedules = tuple(_info(row) for row in raw.execute(_DUE, {"now": now}))
     (next_at,) = raw.execute(_NEXT, (now,)).fetchone()
     return DueSchedules(_moment(now), schedules, None if next_at is None else (next_at - now) / 1_000_000)
