@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from sitq.backends.sqlite.occurrences import occurrence_of
 from sitq.backends.sqlite.owners import Owners
-from sitq.backends.sqlite.schedules import occurrence_of
 from sitq.backends.sqlite.schema import INLINE_LIMIT, PARKED, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, VALUE
 from sitq.backends.sqlite.tasks import expire, remember, slices, stop_between_attempts
 from sitq.backends.sqlite.writer import CollisionError, Transaction

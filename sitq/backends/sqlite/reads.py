@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sitq.backends.sqlite.schedules import OF_SCHEDULE, occurrence_of
+from sitq.backends.sqlite.occurrences import OF_SCHEDULE, occurrence_of
 from sitq.backends.sqlite.schema import BLOCKED, FAILED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.core import Attempt, Cause, QueueStats, Result, Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
 

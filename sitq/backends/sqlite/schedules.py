@@ -1,45 +1,21 @@
-"""The verbs of schedules on a SQLite store: put, remove, pause, list, fire.
-
-A task's column `schedule` names the occurrence that it was stored for: microseconds, a space, the schedule's name.
-"""
+"""The verbs of schedules on a SQLite store: put, remove, pause, list, fire."""
 
 import json
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sitq.backends.sqlite.occurrences import exact_moment, in_microseconds, occurrence_text
 from sitq.backends.sqlite.tasks import enqueue
 from sitq.backends.sqlite.writer import Transaction
 from sitq.core import DueSchedules, Firing, Schedule, ScheduleInfo, Task, new_task_id
 from sitq.exceptions import ConfigurationError, TaskQueueError
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-OF_SCHEDULE = "substr(task.schedule, instr(task.schedule, ' ') + 1) = :schedule"
-
-
-def occurrence_of(text: str | None) -> tuple[str, datetime] | tuple[None, None]:
-    """Read a task's column `schedule`: the name and the moment."""
-    if text is None:
-        return None, None
-    microseconds, _, name = text.partition(" ")
-    return name, _moment(int(microseconds))
-
-
-# Exact in both directions, unlike a float of seconds: the moment that was read is the fence of a firing.
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + microseconds * _MICROSECOND
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
 
 def _optional(moment: datetime | None) -> int | None:
-    return None if moment is None else _microseconds(moment)
+    return None if moment is None else in_microseconds(moment)
 
 
 _INFO = """name, cron, every, timezone, catch_up, task_name, queue,
@@ -118,7 +94,7 @@ _NEXT = "select min(next_at) from schedule where paused = 0 and next_at > ?"
 def due(raw: sqlite3.Connection, now: int) -> DueSchedules:
     schedules = tuple(_info(row) for row in raw.execute(_DUE, {"now": now}))
     (next_at,) = raw.execute(_NEXT, (now,)).fetchone()
-    return DueSchedules(_moment(now), schedules, None if next_at is None else (next_at - now) / 1_000_000)
+    return DueSchedules(exact_moment(now), schedules, None if next_at is None else (next_at - now) / 1_000_000)
 
 
 def _info(row: Sequence[Any]) -> ScheduleInfo:
@@ -131,11 +107,11 @@ def _info(row: Sequence[Any]) -> ScheduleInfo:
         catch_up=catch_up,
         task_name=task_name,
         queue=queue,
-        created_at=_moment(created_at),
+        created_at=exact_moment(created_at),
         arguments=arguments,
         paused=bool(paused),
-        next_at=None if next_at is None else _moment(next_at),
-        last_at=None if last_at is None else _moment(last_at),
+        next_at=None if next_at is None else exact_moment(next_at),
+        last_at=None if last_at is None else exact_moment(last_at),
     )
 
 
@@ -151,11 +127,11 @@ def fire(transaction: Transaction, requests: Sequence[Firing]) -> list[list[str]
 
 
 def _fire(transaction: Transaction, firing: Firing) -> list[str] | None:
-    row = transaction.execute(_CALL_DUE, (firing.schedule, _microseconds(firing.due_at))).fetchone()
+    row = transaction.execute(_CALL_DUE, (firing.schedule, in_microseconds(firing.due_at))).fetchone()
     if row is None:
         return None
     tasks = [_task(row) for _ in firing.occurrences]
-    last_at = _microseconds(firing.occurrences[-1]) if firing.occurrences else None
+    last_at = in_microseconds(firing.occurrences[-1]) if firing.occurrences else None
     transaction.execute(_ADVANCE, (_optional(firing.next_at), last_at, transaction.now, firing.schedule))
     stored = (
         _store_or_skip(transaction, task, firing.schedule, occurrence)
@@ -166,15 +142,15 @@ def _fire(transaction: Transaction, firing: Firing) -> list[str] | None:
 
 def _store_or_skip(transaction: Transaction, task: Task, schedule: str, occurrence: datetime) -> str | None:
     try:
-        task_id = _store_task(transaction, task, schedule, _microseconds(occurrence))
+        task_id = _store_task(transaction, task, schedule, occurrence)
     except TaskQueueError:  # its key is held and the policy does not yield
         return None
     return task_id if task_id == task.id else None
 
 
-def _store_task(transaction: Transaction, task: Task, schedule: str, microseconds: int) -> str:
+def _store_task(transaction: Transaction, task: Task, schedule: str, occurrence: datetime) -> str:
     ((task_id,),) = enqueue(transaction, ((task,),))
-    transaction.execute("update task set schedule = ? where id = ?", (f"{microseconds} {schedule}", task.id))
+    transaction.execute("update task set schedule = ? where id = ?", (occurrence_text(occurrence, schedule), task.id))
     return task_id
 
 
@@ -206,4 +182,4 @@ def run_now(transaction: Transaction, requests: Sequence[str]) -> list[str | Non
 
 def _run_now(transaction: Transaction, name: str) -> str | None:
     row = transaction.execute(_CALL, (name,)).fetchone()
-    return None if row is None else _store_task(transaction, _task(row), name, transaction.now)
+    return None if row is None else _store_task(transaction, _task(row), name, exact_moment(transaction.now))
