@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sitq.backends.sqlite import SQLiteBackend
     from sitq.captures import explain
     from sitq.context import TaskContext, check_cancelled, current_task
-    from sitq.core import Result, TaskInfo, TaskQuery, TaskStatus
+    from sitq.core import Result, ScheduleInfo, TaskInfo, TaskQuery, TaskStatus
     from sitq.exceptions import (
         BackendError,
         ConfigurationError,
@@ -57,6 +57,7 @@ __all__ = [
     "TaskStatus",
     "TaskInfo",
     "TaskQuery",
+    "ScheduleInfo",
     "task",
     "Retry",
     "RetryAfter",
@@ -89,7 +90,7 @@ _HOMES = {
     "sitq.backends.sqlite": ("SQLiteBackend",),
     "sitq.captures": ("explain",),
     "sitq.context": ("TaskContext", "check_cancelled", "current_task"),
-    "sitq.core": ("Result", "TaskInfo", "TaskQuery", "TaskStatus"),
+    "sitq.core": ("Result", "ScheduleInfo", "TaskInfo", "TaskQuery", "TaskStatus"),
     "sitq.exceptions": tuple(name for name in __all__ if name.endswith("Error")),
     "sitq.executor": ("Executor",),
     "sitq.handle": ("TaskHandle",),

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable
+from datetime import datetime
 from types import FrameType
 from typing import Any
 
@@ -99,11 +100,13 @@ class Child:
 
     def _run(self, frame: Frame) -> None:
         facts, (payload, *values) = frame
-        claim = Claim(**facts["claim"], payload=payload, inputs=_inputs_of(facts["inputs"], values))
+        claim = _claim_of(facts["claim"], payload, _inputs_of(facts["inputs"], values))
         begun = time.monotonic()
         deadline = None if claim.timeout is None else begun + claim.timeout
         reporter = _Reporter(self)
-        self._running = TaskContext(claim.id, claim.attempt, claim.name, deadline, reporter=reporter)
+        self._running = TaskContext(
+            claim.id, claim.attempt, claim.name, deadline, reporter=reporter, scheduled_at=claim.scheduled_at
+        )
         token = context.enter(self._running)
         try:
             outcome = self._outcome(claim, begun)
@@ -193,6 +196,12 @@ class _Reporter:
         if self._news.is_set():
             self._news.clear()
             self._child.send({"kind": "progress", "progress": self._newest})
+
+
+def _claim_of(facts: dict[str, Any], payload: bytes, inputs: dict[str, Result]) -> Claim:
+    moment = facts["scheduled_at"]
+    scheduled_at = None if moment is None else datetime.fromisoformat(moment)
+    return Claim(**{**facts, "scheduled_at": scheduled_at}, payload=payload, inputs=inputs)
 
 
 def _inputs_of(facts: list[dict[str, Any]], values: list[bytes]) -> dict[str, Result]:

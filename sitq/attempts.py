@@ -229,4 +229,6 @@ class _Awaitable:
 
 def _context_of(claim: Claim, begun: float, reporter: Reporter | None) -> TaskContext:
     deadline = None if claim.timeout is None else begun + claim.timeout
-    return TaskContext(claim.id, claim.attempt, claim.name, deadline, reporter=reporter)
+    return TaskContext(
+        claim.id, claim.attempt, claim.name, deadline, reporter=reporter, scheduled_at=claim.scheduled_at
+    )

@@ -262,6 +262,7 @@ class Child:
 def _call_frame(claim: Claim) -> bytes:
     facts = claim._asdict()
     payload, inputs = facts.pop("payload"), (facts.pop("inputs") or {}).values()
+    facts["scheduled_at"] = claim.scheduled_at and claim.scheduled_at.isoformat()
     told = [
         {"task_id": result.task_id, "status": result.status, "error": result.error, "traceback": result.traceback}
         for result in inputs

@@ -3,6 +3,7 @@
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from sitq.exceptions import TaskCancelledError
@@ -27,6 +28,7 @@ class TaskContext:
         deadline: `time.monotonic()` at which its timeout is over; None without one.
         stop_requested: it was cancelled or its time is up, and only it can stop itself.
         reporter: takes its progress and what it prints; None when nobody listens.
+        scheduled_at: the occurrence of its schedule that it runs for, in UTC; None when it was enqueued.
     """
 
     id: str
@@ -35,6 +37,7 @@ class TaskContext:
     deadline: float | None = None
     stop_requested: bool = False
     reporter: Reporter | None = None
+    scheduled_at: datetime | None = None
 
     @property
     def seconds_left(self) -> float | None:

@@ -132,6 +132,7 @@ class Claim(NamedTuple):
         waited: it has waited for other tasks, whose values it may take; see `Backend.inputs`.
         inputs: what these came to; the worker looks it up.
         meta: the caller's own facts.
+        scheduled_at: the occurrence of its schedule that it was stored for; None when it has no schedule.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Claim(NamedTuple):
     waited: bool = False
     inputs: "Mapping[str, Result] | None" = None
     meta: Mapping[str, Any] | None = None
+    scheduled_at: datetime | None = None
 
 
 class Outcome(NamedTuple):
@@ -256,6 +258,8 @@ class TaskInfo:
         stalled: it is running, but its worker's lease is over.
         waits_for: what a pending task needs before it can be claimed ("a worker on Python 3.12"); None when nothing.
         progress: what the last attempt told of its progress; None when nothing.
+        schedule: name of the schedule that stored it; None when it was enqueued.
+        scheduled_at: the occurrence that it was stored for.
     """
 
     id: str
@@ -284,6 +288,8 @@ class TaskInfo:
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = None
     progress: Progress | None = None
+    schedule: str | None = None
+    scheduled_at: datetime | None = None
 
     def phase(self, now: datetime) -> str:
         """Name the status more finely, as it is shown: scheduled, retrying, blocked or stalled where that holds."""
@@ -325,6 +331,7 @@ class TaskQuery:
         statuses: only these.
         queue: only this lane.
         name: only this name; `*` stands for any text.
+        schedule: only those that the schedule of this name stored.
         before: list on after the task with this id, which was the last of the page before.
         limit: tasks in one page.
     """
@@ -333,8 +340,92 @@ class TaskQuery:
     statuses: tuple[TaskStatus, ...] = ()
     queue: str | None = None
     name: str | None = None
+    schedule: str | None = None
     before: str | None = None
     limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A call that recurs, on its way into the store.
+
+    Attributes:
+        name: the store holds one schedule of each name.
+        task: what each firing stores, under an id of its own.
+        cron: five fields such as "0 8 * * mon-fri"; None for an interval.
+        every: seconds from one occurrence to the next; None for cron.
+        timezone: IANA name of the zone in which cron is read; None means UTC.
+        catch_up: "last", "all" or "none": what fires of the occurrences that were missed.
+        next_at: the first occurrence, from which an interval counts on.
+    """
+
+    name: str
+    task: Task
+    cron: str | None = None
+    every: float | None = None
+    timezone: str | None = None
+    catch_up: str = "last"
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleInfo:
+    """A schedule as people see it: everything but its bytes.
+
+    Attributes:
+        cron: five fields such as "0 8 * * mon-fri"; None for an interval.
+        every: seconds from one occurrence to the next; None for cron.
+        timezone: IANA name of the zone in which cron is read; None means UTC.
+        catch_up: "last", "all" or "none": what fires of the occurrences that were missed.
+        task_name: name of the tasks that it stores.
+        queue: their lane.
+        arguments: a short text of their arguments.
+        paused: it does not fire until it is resumed.
+        next_at: the next occurrence; None when there will be none.
+        last_at: the last occurrence for which it fired; None before the first.
+    """
+
+    name: str
+    cron: str | None
+    every: float | None
+    timezone: str | None
+    catch_up: str
+    task_name: str
+    queue: str
+    created_at: datetime
+    arguments: str | None = None
+    paused: bool = False
+    next_at: datetime | None = None
+    last_at: datetime | None = None
+
+
+class DueSchedules(NamedTuple):
+    """What a worker must know to fire, by the store's clock.
+
+    Attributes:
+        now: the moment of the look.
+        schedules: those whose next occurrence has come, or was planned while the clock was wrong.
+        next_in: seconds until another becomes due; None when none will.
+    """
+
+    now: datetime
+    schedules: tuple[ScheduleInfo, ...]
+    next_in: float | None
+
+
+class Firing(NamedTuple):
+    """What a schedule owes at a moment: one task for each occurrence, and its next one.
+
+    Attributes:
+        due_at: its `next_at` as it was read, which is the fence: who comes second fires nothing.
+        occurrences: in order; empty when all that was due is skipped.
+        next_at: the occurrence after them; None when there will be none.
+    """
+
+    schedule: str
+    due_at: datetime
+    occurrences: tuple[datetime, ...]
+    next_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

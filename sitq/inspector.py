@@ -6,9 +6,10 @@ from typing import Self
 
 from sitq.backends import backend_from_url
 from sitq.backends.base import Backend
-from sitq.core import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery, TaskStatus
-from sitq.exceptions import ValidationError
+from sitq.core import Attempt, OutputChunk, ScheduleInfo, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.exceptions import TaskQueueError, ValidationError
 from sitq.purging import purge_all
+from sitq.schedules import next_occurrence
 
 _LOOK = 1.0  # seconds between two looks at what nobody announces
 
@@ -118,6 +119,41 @@ class Inspector:
     async def resume(self, queue: str) -> None:
         """Hand out a lane's tasks again."""
         await self.backend.set_paused(queue, False)
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """List all schedules by name."""
+        return await self.backend.schedules()
+
+    async def unschedule(self, name: str) -> bool:
+        """Remove a schedule; False when there is none of that name. What it has stored stays."""
+        return await self.backend.remove_schedule(name)
+
+    async def pause_schedule(self, name: str) -> bool:
+        """Let a schedule fire no more until it is resumed; False when there is none of that name."""
+        return await self.backend.set_schedule_paused(name, True)
+
+    async def resume_schedule(self, name: str) -> bool:
+        """Let a schedule go on with its next occurrence; False when there is none of that name.
+
+        What came while it was paused is not caught up.
+        """
+        now = (await self.backend.due_schedules()).now
+        for schedule in await self.backend.schedules():
+            if schedule.name == name:
+                return await self.backend.set_schedule_paused(name, False, next_at=next_occurrence(schedule, now))
+        return False
+
+    async def run_schedule_now(self, name: str) -> str:
+        """Store a task of a schedule at once, beside its occurrences, and return the task's id.
+
+        Raises:
+            TaskQueueError: there is no schedule of that name, or its key is held.
+        """
+        task_id = await self.backend.run_schedule_now(name)
+        if task_id is None:
+            known = ", ".join(schedule.name for schedule in await self.backend.schedules()) or "none"
+            raise TaskQueueError(f"there is no schedule {name!r}; known are {known:.200}")
+        return task_id
 
     async def wait(self, *, timeout: float) -> None:
         """Return when something may have changed, or after `timeout` seconds."""

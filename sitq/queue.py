@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, tzinfo
 from os import PathLike
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from sitq.backends import as_backend
 from sitq.backends.base import Backend
-from sitq.core import Attempt, OutputChunk, Result, Stats, Task, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Attempt, OutputChunk, Result, ScheduleInfo, Stats, Task, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
@@ -150,6 +150,64 @@ class TaskQueue:
     async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
         """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
         return await self._sender.send_many(self._given, func, zip(*iterables, strict=False))
+
+    async def schedule(
+        self,
+        func: Callable[..., Any],
+        /,
+        *args: Any,
+        name: str | None = None,
+        cron: str | None = None,
+        every: float | None = None,
+        timezone: str | tzinfo | None = None,
+        catch_up: str = "last",
+        **kwargs: Any,
+    ) -> ScheduleInfo:
+        """Store a call that recurs: while any worker runs, a task is stored at each occurrence.
+
+        A schedule of the same name is replaced. If both recur alike, it goes on as it was and fires no sooner.
+
+        Args:
+            func: as with `enqueue`; keywords other than those below go to it, and options come from `options(...)`.
+            name: the schedule's name; that of the function unless given.
+            cron: five fields such as "0 8 * * mon-fri"; give this or `every`.
+            every: seconds from one occurrence to the next, counted from now.
+            timezone: the zone in which cron is read, by IANA name; UTC unless given.
+            catch_up: what fires when no worker ran: "last" the newest missed occurrence, "all" each of them, up to
+                1,000, "none" nothing that is more than a minute late.
+
+        Raises:
+            ValidationError: an argument cannot be right.
+            SerializationError: the call cannot become bytes.
+        """
+        return await self.options().schedule(
+            func, *args, name=name, cron=cron, every=every, timezone=timezone, catch_up=catch_up, **kwargs
+        )
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """List all schedules by name."""
+        await self.connect()
+        return await self._inspector.schedules()
+
+    async def unschedule(self, name: str) -> bool:
+        """Remove a schedule; False when there is none of that name. What it has stored stays."""
+        await self.connect()
+        return await self._inspector.unschedule(name)
+
+    async def pause_schedule(self, name: str) -> bool:
+        """Let a schedule fire no more until it is resumed; False when there is none of that name."""
+        await self.connect()
+        return await self._inspector.pause_schedule(name)
+
+    async def resume_schedule(self, name: str) -> bool:
+        """Let a schedule go on with its next occurrence; False when there is none of that name."""
+        await self.connect()
+        return await self._inspector.resume_schedule(name)
+
+    async def run_schedule_now(self, name: str) -> TaskHandle[Any]:
+        """Store a task of a schedule at once, beside its occurrences; see `Inspector.run_schedule_now`."""
+        await self.connect()
+        return TaskHandle(await self._inspector.run_schedule_now(name), self)
 
     async def get_result(self, task_id: str, timeout: float | None = None) -> Result | None:
         """Wait until a task has ended and tell what it came to.

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from itertools import islice
 from typing import Any
 
 from sitq.backends.base import Backend
-from sitq.core import Task
+from sitq.core import ScheduleInfo, Task
+from sitq.exceptions import ValidationError
 from sitq.handle import Door, TaskHandle
 from sitq.options import GivenOptions
 from sitq.packing import Packer
+from sitq.schedules import new_schedule
 from sitq.serialization import CallSerializer
 from sitq.validation import arguments
 
@@ -80,6 +82,30 @@ class Sender:
             handles += [TaskHandle(task_id, self._door) for task_id in await stored]
         return handles
 
+    async def schedule(
+        self,
+        given: GivenOptions,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        name: str | None,
+        **recurs: Any,
+    ) -> ScheduleInfo:
+        """Store a call that recurs."""
+        options = given.on(func)
+        if options.eta is not None or options.delay:
+            raise ValidationError("a schedule itself says when; leave the options eta and delay out")
+        task = self._packer.pack(options, func, args, kwargs)
+        if task.needs or task.after:
+            raise ValidationError("a schedule recurs, and cannot wait for other tasks; pass their values or their ids")
+        if name is None and task.name.endswith("<lambda>"):
+            raise ValidationError('a lambda has no name of its own; give the schedule one: name="every morning"')
+        await self._connect()
+        now = (await self._backend.due_schedules()).now  # by the store's clock, which decides what is due
+        schedule = new_schedule(task, name=task.name if name is None else name, now=now, **recurs)
+        return await self._backend.put_schedule(schedule)
+
 
 class BoundQueue:
     """A view of a queue whose tasks get certain options."""
@@ -107,3 +133,19 @@ class BoundQueue:
     async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
         """As `TaskQueue.map`."""
         return await self._sender.send_many(self._given, func, zip(*iterables, strict=False))
+
+    async def schedule(
+        self,
+        func: Callable[..., Any],
+        /,
+        *args: Any,
+        name: str | None = None,
+        cron: str | None = None,
+        every: float | None = None,
+        timezone: str | tzinfo | None = None,
+        catch_up: str = "last",
+        **kwargs: Any,
+    ) -> ScheduleInfo:
+        """As `TaskQueue.schedule`."""
+        recurs = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
+        return await self._sender.schedule(self._given, func, args, kwargs, name=name, **recurs)

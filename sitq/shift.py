@@ -9,6 +9,7 @@ from sitq.attempts import Attempt
 from sitq.backends.base import Backend
 from sitq.core import Cause, Claim, Outcome, WorkerInfo
 from sitq.exceptions import BackendError, ResourceExhaustionError
+from sitq.firing import FiringLoop
 from sitq.heartbeat import Heartbeat
 from sitq.outcomes import lost, stopped
 from sitq.pacing import Backoff, Pace, TripBudget
@@ -67,6 +68,7 @@ class Shift:
         self._pace = Pace(info.max_concurrency)
         self._budget = TripBudget(self._loop.time)
         self._backoff = Backoff()
+        self._firing = FiringLoop(backend, poll_interval=poll_interval)
         self._release_at: float | None = None  # when to stop waiting for running tasks; None while not stopping
         self._claimed_at = 0.0
         self._changed = False  # since the last look for cancelled tasks
@@ -96,6 +98,7 @@ class Shift:
             capture.begin()
         purger = Purger(self._backend, self._info.id)
         purger.start()
+        self._firing.start()
         logger.info("worker %s started, max_concurrency=%d", self._info.id, self._info.max_concurrency)
         try:
             while self._release_at is None or self._running or self._outcomes:
@@ -106,6 +109,7 @@ class Shift:
                 capture.end()
             heartbeat.stop()
             await purger.stop()
+            await self._firing.close()
             await self._leave()
             logger.info("worker %s stopped", self._info.id)
 
@@ -117,6 +121,7 @@ class Shift:
         """
         release_at = self._loop.time() + grace
         self._release_at = release_at if self._release_at is None else min(release_at, self._release_at)
+        self._firing.end()
         self._wake.set()
         await self.ended.wait()
 
@@ -149,7 +154,7 @@ class Shift:
                 self._obey(await self._backend.stop_requests(self._info.id))
         if not self._outcomes and (not claims or self._room() <= 0):
             if self._until_empty and not self._running:
-                return False
+                return self._release_at is None and await self._firing.fire_due()
             await self._doze()
         return True
 
@@ -220,6 +225,7 @@ class Shift:
             if not hint.cancelled():
                 hint.exception()  # trouble with the store is met again by the next trip
         self._changed = True
+        self._firing.hint()
 
     def _keys(self) -> tuple[str, ...]:
         """Name what to wake for: the lanes while there is room, and the running tasks, which may be cancelled."""

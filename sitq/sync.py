@@ -3,13 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from os import PathLike
 from typing import Any, Self, TypeVar
 
 from sitq._portal import Portal
 from sitq.backends.base import Backend
-from sitq.core import Attempt, OutputChunk, Result, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Attempt, OutputChunk, Result, ScheduleInfo, Stats, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import SyncTaskQueueError
 from sitq.inputs import TaskId
 from sitq.queue import TaskQueue
@@ -85,6 +85,42 @@ class SyncTaskQueue:
     def options(self, **options: Any) -> "SyncBoundQueue":
         """Make a view of this queue whose tasks get these options; see `TaskOptions`."""
         return SyncBoundQueue(self, self._queue.options(**options))
+
+    def schedule(
+        self,
+        func: Callable[..., Any],
+        /,
+        *args: Any,
+        name: str | None = None,
+        cron: str | None = None,
+        every: float | None = None,
+        timezone: str | tzinfo | None = None,
+        catch_up: str = "last",
+        **kwargs: Any,
+    ) -> ScheduleInfo:
+        """Store a call that recurs; see `TaskQueue.schedule`."""
+        recurs: dict[str, Any] = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
+        return self._call(self._queue.schedule, func, *args, name=name, **recurs, **kwargs)
+
+    def schedules(self) -> list[ScheduleInfo]:
+        """List all schedules by name."""
+        return self._call(self._queue.schedules)
+
+    def unschedule(self, name: str) -> bool:
+        """Remove a schedule; False when there is none of that name. What it has stored stays."""
+        return self._call(self._queue.unschedule, name)
+
+    def pause_schedule(self, name: str) -> bool:
+        """Let a schedule fire no more until it is resumed; False when there is none of that name."""
+        return self._call(self._queue.pause_schedule, name)
+
+    def resume_schedule(self, name: str) -> bool:
+        """Let a schedule go on with its next occurrence; False when there is none of that name."""
+        return self._call(self._queue.resume_schedule, name)
+
+    def run_schedule_now(self, name: str) -> str:
+        """Store a task of a schedule at once, beside its occurrences, and return the task's id."""
+        return str(self._call(self._queue.run_schedule_now, name))
 
     def get_result(self, task_id: str, timeout: float | None = None) -> Any:
         """Wait for a task's value.
@@ -217,6 +253,22 @@ class SyncBoundQueue:
     def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskId]:
         """As `SyncTaskQueue.map`."""
         return [TaskId(handle) for handle in self._queue._call(self._bound.map, func, *iterables)]
+
+    def schedule(
+        self,
+        func: Callable[..., Any],
+        /,
+        *args: Any,
+        name: str | None = None,
+        cron: str | None = None,
+        every: float | None = None,
+        timezone: str | tzinfo | None = None,
+        catch_up: str = "last",
+        **kwargs: Any,
+    ) -> ScheduleInfo:
+        """As `SyncTaskQueue.schedule`."""
+        recurs: dict[str, Any] = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
+        return self._queue._call(self._bound.schedule, func, *args, name=name, **recurs, **kwargs)
 
 
 async def _first_of(queue: TaskQueue, ids: Sequence[str]) -> str:

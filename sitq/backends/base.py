@@ -1,20 +1,25 @@
 """The contract between the doors and a store: verbs in batches, no state, and nothing about Python objects.
 
-Acting verbs never wait; `wait` never acts. Durations cross this border in seconds, instants do not (but eta):
-the store's own clock decides what is due.
+Acting verbs never wait; `wait` never acts. Durations cross this border in seconds, instants do not (but eta, and the
+occurrences of schedules): the store's own clock decides what is due.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Self
 
 from sitq.core import (
     Attempt,
     Claim,
+    DueSchedules,
+    Firing,
     Outcome,
     OutputChunk,
     Report,
     Result,
+    Schedule,
+    ScheduleInfo,
     Stats,
     Task,
     TaskInfo,
@@ -194,6 +199,67 @@ class Backend(ABC):
     @abstractmethod
     async def set_paused(self, queue: str, paused: bool) -> None:
         """Stop or resume handing out a lane's tasks, for all workers."""
+
+    # The verbs of schedules. A store keeps the call and its moments; what follows on a moment is computed outside.
+
+    @abstractmethod
+    async def put_schedule(self, schedule: Schedule) -> ScheduleInfo:
+        """Store a schedule, or replace the one of its name, and tell what the store holds now.
+
+        - One that recurs as the replaced one did (cron, every and timezone) goes on: `next_at`, `last_at` and
+          `created_at` stay.
+        - A paused one stays paused.
+        """
+
+    @abstractmethod
+    async def remove_schedule(self, name: str) -> bool:
+        """Remove a schedule, and tell whether there was one. The tasks that it stored stay."""
+
+    @abstractmethod
+    async def set_schedule_paused(self, name: str, paused: bool, *, next_at: datetime | None = None) -> bool:
+        """Stop or resume the firing of a schedule, and tell whether there is one.
+
+        Args:
+            next_at: the occurrence with which a paused one goes on.
+        """
+
+    @abstractmethod
+    async def schedules(self) -> list[ScheduleInfo]:
+        """List all schedules by name, without their bytes."""
+
+    @abstractmethod
+    async def due_schedules(self) -> DueSchedules:
+        """List what is due and not paused, in the order of the moments. Reads only.
+
+        - One whose moments lie too far ahead counts as due, since the clock was set back: more than an interval and a
+          second, or for cron a `last_at` of more than an hour.
+        """
+
+    @abstractmethod
+    async def fire(self, firing: Firing) -> list[str] | None:
+        """Store one task for each occurrence and move the schedule on, in one transaction.
+
+        - Nothing is done unless the schedule's `next_at` is still `due_at` and it is not paused.
+        - A task is due now, and carries the schedule's name and its occurrence.
+        - An occurrence whose key is held is skipped, whatever the task's policy, unless "replace" can make place.
+
+        Returns:
+            The ids of the new tasks; None when the schedule has moved on.
+
+        Raises:
+            ConfigurationError: what the schedule holds was stored by another version; it does not move on.
+        """
+
+    @abstractmethod
+    async def run_schedule_now(self, name: str) -> str | None:
+        """Store one task of a schedule, for this moment, and leave its occurrences as they are.
+
+        Returns:
+            The id that the task has in the store; None when there is no such schedule.
+
+        Raises:
+            TaskQueueError: its key is held, as with `enqueue`.
+        """
 
     # What a monitor reads
 

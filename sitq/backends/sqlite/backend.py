@@ -5,11 +5,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from os import PathLike, fspath
 from typing import Any, TypeVar, cast
 
 from sitq.backends.base import Backend
-from sitq.backends.sqlite import dependencies, output, reads, tasks
+from sitq.backends.sqlite import dependencies, output, reads, schedules, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.backends.sqlite.connection import Connection
 from sitq.backends.sqlite.files import full_path, store_file
@@ -19,10 +20,14 @@ from sitq.backends.sqlite.writer import Writer
 from sitq.core import (
     Attempt,
     Claim,
+    DueSchedules,
+    Firing,
     Outcome,
     OutputChunk,
     Report,
     Result,
+    Schedule,
+    ScheduleInfo,
     Stats,
     Task,
     TaskInfo,
@@ -155,6 +160,28 @@ class SQLiteBackend(Backend):
 
     async def set_paused(self, queue: str, paused: bool) -> None:
         await self._store.write(tasks.set_paused, (queue, paused))
+
+    async def put_schedule(self, schedule: Schedule) -> ScheduleInfo:
+        return cast(ScheduleInfo, await self._store.write(schedules.put, schedule, rows=1))
+
+    async def remove_schedule(self, name: str) -> bool:
+        return cast(bool, await self._store.write(schedules.remove, name, rows=1))
+
+    async def set_schedule_paused(self, name: str, paused: bool, *, next_at: datetime | None = None) -> bool:
+        return cast(bool, await self._store.write(schedules.set_paused, (name, paused, next_at), rows=1))
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        return await self._store.read(schedules.list_all, None)
+
+    async def due_schedules(self) -> DueSchedules:
+        return await self._store.read(schedules.due, self._store.now())
+
+    async def fire(self, firing: Firing) -> list[str] | None:
+        rows = 1 + len(firing.occurrences)
+        return cast("list[str] | None", await self._store.write(schedules.fire, firing, rows=rows))
+
+    async def run_schedule_now(self, name: str) -> str | None:
+        return cast("str | None", await self._store.write(schedules.run_now, name, rows=1))
 
     async def list_tasks(self, query: TaskQuery) -> list[TaskInfo]:
         return await self._store.read(reads.list_tasks, (query, self._store.now()))

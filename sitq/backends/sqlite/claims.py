@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sitq.backends.sqlite.dependencies import settle_finished
+from sitq.backends.sqlite.occurrences import occurrence_of
 from sitq.backends.sqlite.owners import Owners
 from sitq.backends.sqlite.schema import INLINE_LIMIT, PARKED, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, VALUE
 from sitq.backends.sqlite.tasks import expire, remember, slices, stop_between_attempts
@@ -74,7 +75,7 @@ class ClaimVerbs:
 _ALIVE = "select seq, python from worker where id = ? and stopped_at is null"
 
 _CLAIMED = """seq, id, attempt, name, queue, payload, failures, crashes, max_attempts, timeout, executor,
-  priority, due_at, expires_at, python, on_failure is not null, meta"""
+  priority, due_at, expires_at, python, on_failure is not null, meta, schedule"""
 _ONE_LANE = """select seq from task where state = 1 and queue = ?
   order by priority desc, due_at, seq limit ?"""
 # Several lanes merge their indexes in order; `queue in (…)` would sort all that is ready.
@@ -193,6 +194,7 @@ def _as_claim(transaction: Transaction, row: _Row) -> Claim:
         executor=executor,
         waited=bool(row[15]),
         meta=json.loads(row[16]) if row[16] else None,
+        scheduled_at=occurrence_of(row[17])[1],
     )
 
 

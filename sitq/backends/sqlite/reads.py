@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sitq.backends.sqlite.occurrences import OF_SCHEDULE, occurrence_of
 from sitq.backends.sqlite.output import progress_of
 from sitq.backends.sqlite.schema import BLOCKED, FAILED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.core import (
@@ -105,7 +106,8 @@ def _seconds(microseconds: int | None) -> float | None:
 _INFO = """select task.id, name, task.queue, state, priority, attempt, max_attempts, failures, crashes,
   enqueued_at, due_at, task.started_at, finished_at, task.expires_at, timeout, key, worker.id, executor, cancel,
   worker.stopped_at is not null or worker.expires_at < :now, task.python, arguments, error, tags, meta,
-  progress_done, progress_total, progress_message, waiting
+  progress_done, progress_total, progress_message, waiting,
+  task.schedule
   from task {} left join worker on worker.seq = task.worker"""
 
 
@@ -137,6 +139,9 @@ def _conditions(query: TaskQuery) -> tuple[list[str], dict[str, Any]]:
     if query.name is not None:
         conditions.append("name glob :name")
         parameters["name"] = query.name.replace("[", "[[]").replace("?", "[?]")
+    if query.schedule is not None:
+        conditions.append(OF_SCHEDULE)
+        parameters["schedule"] = query.schedule
     if query.before is not None:
         conditions.append(_BEFORE)
         parameters["before"] = query.before
@@ -161,6 +166,7 @@ def _state_conditions(states: Sequence[int]) -> list[str]:
 
 def _info(row: Sequence[Any]) -> TaskInfo:
     state = row[3]
+    schedule, scheduled_at = occurrence_of(row[29])
     return TaskInfo(
         id=row[0],
         name=row[1],
@@ -188,6 +194,8 @@ def _info(row: Sequence[Any]) -> TaskInfo:
         tags=tuple(json.loads(row[23])) if row[23] else (),
         meta=json.loads(row[24]) if row[24] else None,
         progress=progress_of(*row[25:28]),
+        schedule=schedule,
+        scheduled_at=scheduled_at,
     )
 
 

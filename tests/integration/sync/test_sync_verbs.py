@@ -202,6 +202,21 @@ def test_paused_lane_keeps_its_tasks(path: Path, queue: SyncTaskQueue) -> None:
     assert queue.get_result(task) == 1
 
 
+def test_schedules_are_made_and_acted_on(path: Path, queue: SyncTaskQueue) -> None:
+    schedule = queue.schedule(pow, 2, exp=5, name="power", every=60.0)
+    assert queue.schedules() == [schedule]
+    task = queue.run_schedule_now("power")
+    drain(path)
+
+    assert queue.get_result(task) == 32
+    assert queue.pause_schedule("power") and queue.resume_schedule("power") and queue.unschedule("power")
+    assert not queue.unschedule("power")
+
+
+def test_options_hold_for_a_schedule(queue: SyncTaskQueue) -> None:
+    assert queue.options(queue="mail").schedule(abs, -1, cron="0 8 * * *").queue == "mail"
+
+
 def test_errors_of_the_door_arrive_as_they_are(queue: SyncTaskQueue) -> None:
     with pytest.raises(ValidationError, match="a task must be callable"):
         queue.enqueue(None)  # type: ignore[arg-type]

@@ -1,11 +1,14 @@
 """Tasks that a test holds and lets go, and the steps that many tests of the worker begin with."""
 
 import asyncio
+import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import Result, TaskInfo, TaskStatus
 from sitq.queue import TaskQueue
 
@@ -62,3 +65,17 @@ async def result_of(queue: TaskQueue, task_id: str) -> Result:
     result = await queue.get_result(task_id)
     assert result is not None, f"task {task_id} has not ended"
     return result
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the write lock as another program would."""
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        connection.execute("begin immediate")
+        yield
+        connection.execute("rollback")
+    connection.close()
+
+
+def impatient(path: Path) -> SQLiteBackend:
+    return SQLiteBackend(path, lock_timeout=0.05)

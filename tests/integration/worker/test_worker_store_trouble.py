@@ -2,33 +2,16 @@
 
 import asyncio
 import logging
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running import echo, hold, hold_thread, until, until_running
+from running import echo, hold, hold_thread, impatient, locked, until, until_running
 
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import TaskStatus
 from sitq.exceptions import BackendError
 from sitq.queue import TaskQueue
 from sitq.worker import Worker
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the write lock as another program would."""
-    with sqlite3.connect(path, isolation_level=None) as connection:
-        connection.execute("begin immediate")
-        yield
-        connection.execute("rollback")
-    connection.close()
-
-
-def impatient(path: Path) -> SQLiteBackend:
-    return SQLiteBackend(path, lock_timeout=0.05)
 
 
 @pytest.mark.parametrize("function", [hold, hold_thread])
