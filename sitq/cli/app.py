@@ -14,7 +14,8 @@ from sitq.cli.acting import cancel, delete, pause, purge, requeue, resume
 from sitq.cli.completing import completion
 from sitq.cli.doctor import doctor
 from sitq.cli.looking import export, list_, logs, show, stats
-from sitq.cli.working import enqueue, worker
+from sitq.cli.scheduling import schedule, schedules
+from sitq.cli.working import enqueue, rerun, worker
 from sitq.exceptions import SitqError
 from sitq.sanitize import clean
 
@@ -40,6 +41,9 @@ def app() -> None:
 for command in (
     worker,
     enqueue,
+    rerun,
+    schedule,
+    schedules,
     list_,
     show,
     logs,

@@ -3,16 +3,17 @@
 import asyncio
 import json
 import logging
-import os
-import sys
 from functools import partial
 from typing import Any
 
 import click
 
 from sitq._portable import import_function
-from sitq.cli.stores import store_argument
-from sitq.core import EXECUTORS
+from sitq.cli.calls import arguments_of, import_from_here, keywords_of
+from sitq.cli.looking import every_task
+from sitq.cli.stores import filter_options, query_of, store_argument
+from sitq.core import EXECUTORS, TaskQuery, TaskStatus
+from sitq.inspector import Inspector
 from sitq.sanitize import clean
 
 
@@ -42,7 +43,7 @@ def worker(
 
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
-    _import_from_here()
+    import_from_here()
     server = Worker(
         store, max_concurrency=concurrency, queues=queues or None, lease=lease, grace=grace, executor=executor
     )
@@ -73,9 +74,9 @@ def enqueue(store: str, function: str, arguments: tuple[str, ...], kwargs: str, 
 
     Each ARGUMENT is JSON: 7, true, '"text"', '[1, 2]'. What is no JSON is taken as text.
     """
-    _import_from_here()
+    import_from_here()
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    call = partial(import_function(function), *map(_argument, arguments), **_keywords(kwargs))
+    call = partial(import_function(function), *arguments_of(arguments), **keywords_of(kwargs))
     return asyncio.run(_enqueue(store, call, given, wait=wait))
 
 
@@ -90,26 +91,41 @@ async def _enqueue(store: str, call: "partial[Any]", options: dict[str, Any], *,
     return 0
 
 
-def _import_from_here() -> None:
-    """Find modules of the current folder, as `python script.py` does."""
-    sys.path.insert(0, os.getcwd())
+@click.command()
+@store_argument
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@filter_options
+@click.option("--with", "function", metavar="MODULE:FUNCTION", help="A corrected function, for the same arguments.")
+@click.option("--yes", is_flag=True, help="Do not ask before running what the filters match.")
+def rerun(
+    store: str,
+    ids: tuple[str, ...],
+    statuses: tuple[str, ...],
+    queue: str | None,
+    name: str | None,
+    function: str | None,
+    yes: bool,
+) -> int:
+    """Store the calls of tasks again, as new tasks, and print their ids; the failed ones unless a status is given."""
+    if bool(statuses or queue or name) == bool(ids):
+        raise click.UsageError("give ids, or filters such as --status failed")
+    import_from_here()
+    which = list(ids) if ids else query_of(statuses or (TaskStatus.FAILED,), queue, name)
+    return asyncio.run(_rerun(store, which, None if function is None else import_function(function), yes=yes))
 
 
-def _argument(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+async def _rerun(store: str, which: list[str] | TaskQuery, function: Any, *, yes: bool) -> int:
+    from sitq.queue import TaskQueue
 
-
-def _keywords(text: str) -> dict[str, Any]:
-    try:
-        keywords = json.loads(text)
-    except ValueError as exc:
-        raise click.BadParameter(f"must be a JSON object such as '{{\"x\": 1}}', got {text}: {exc}") from exc
-    if not isinstance(keywords, dict):
-        raise click.BadParameter(f"must be a JSON object such as '{{\"x\": 1}}', got {text}")
-    return keywords
+    async with Inspector(store) as inspector, TaskQueue(inspector.backend) as queue:
+        if isinstance(which, TaskQuery) and not yes:
+            count = len([info async for info in every_task(inspector, which)])
+            if count:
+                click.confirm(f"rerun {count:,} tasks?", abort=True, err=True)
+        handles = await queue.rerun(which, function)
+    for handle in handles:
+        print(handle)
+    return 0 if handles else 1
 
 
 def _as_json(value: Any) -> str:

@@ -293,3 +293,53 @@ def test_file_of_another_program_is_left_alone(tmp_path: Path, capsys: pytest.Ca
     assert main(["list", str(other)]) == 2
 
     assert capsys.readouterr().err.startswith("sitq: ")
+
+
+def test_rerun_takes_a_corrected_function(store: str, jobs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["enqueue", store, "cli_jobs:fail"])
+    main(["worker", store, "--burst", "--quiet"])
+    (jobs / "cli_fixed.py").write_text("def fail(): return 'mended'\n")
+    capsys.readouterr()
+
+    assert main(["rerun", store, "--status", "failed", "--with", "cli_fixed:fail", "--yes"]) == 0
+
+    task_id = capsys.readouterr().out.strip()
+    with SyncTaskQueue(store) as queue:
+        run_until_empty_sync(queue)
+        assert queue.get_result(task_id) == "mended"
+
+
+def test_rerun_of_nothing_says_so_by_its_exit_code(store: str) -> None:
+    with SyncTaskQueue(store):
+        pass
+
+    assert main(["rerun", store, "--name", "nobody"]) == 1
+
+
+def test_schedule_is_made_listed_run_paused_and_removed(
+    store: str, jobs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = main(["schedule", store, "cli_jobs:add", "1", "--cron", "0 8 * * mon", "--name", "weekly", "--queue", "q"])
+    main(["schedules", store])
+    table = capsys.readouterr().out
+    codes = [
+        main(["schedules", store, f"--{verb}", "weekly"]) for verb in ("pause", "resume", "run", "remove", "remove")
+    ]
+
+    assert (made, codes) == (0, [0, 0, 0, 0, 1])
+    assert "weekly  0 8 * * mon UTC" in table and "cli_jobs.add(1)" in table
+    out, err = capsys.readouterr()
+    assert err == "sitq: there is no schedule named weekly\n"
+    with SyncTaskQueue(store) as queue:
+        assert queue.list_tasks()[0].id == out.strip()
+
+
+@pytest.mark.parametrize(
+    "recurs", [["--cron", "61 * * * *"], [], ["--every", "0"], ["--cron", "* * * * *", "--timezone", "Mars"]]
+)
+def test_schedule_that_cannot_be_is_refused(
+    store: str, jobs: Path, recurs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schedule", store, "cli_jobs:add", *recurs]) == 2
+
+    assert capsys.readouterr().err.startswith("sitq: ")
