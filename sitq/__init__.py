@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sitq.backends.sqlite import SQLiteBackend
     from sitq.captures import explain
     from sitq.context import TaskContext, check_cancelled, current_task
-    from sitq.core import Result, ScheduleInfo, TaskInfo, TaskQuery, TaskStatus
+    from sitq.core import Result, TaskStatus
     from sitq.exceptions import (
         BackendError,
         ConfigurationError,
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from sitq.inspector import Inspector
     from sitq.options import task
     from sitq.queue import TaskQueue
+    from sitq.recurring import ScheduleInfo
     from sitq.retry import Discard, Retry, RetryAfter, Snooze
     from sitq.serialization import CloudpickleSerializer, JsonSerializer, SignedSerializer
     from sitq.sync import SyncTaskQueue
     from sitq.tracking import progress, track
+    from sitq.views import TaskInfo, TaskQuery
     from sitq.worker import Worker
 
 __version__ = "0.1.0"
@@ -90,7 +92,15 @@ _HOMES = {
     "sitq.backends.sqlite": ("SQLiteBackend",),
     "sitq.captures": ("explain",),
     "sitq.context": ("TaskContext", "check_cancelled", "current_task"),
-    "sitq.core": ("Result", "ScheduleInfo", "TaskInfo", "TaskQuery", "TaskStatus"),
+    "sitq.core": (
+        "Result",
+        "TaskStatus",
+    ),
+    "sitq.views": (
+        "TaskInfo",
+        "TaskQuery",
+    ),
+    "sitq.recurring": ("ScheduleInfo",),
     "sitq.exceptions": tuple(name for name in __all__ if name.endswith("Error")),
     "sitq.executor": ("Executor",),
     "sitq.handle": ("TaskHandle",),

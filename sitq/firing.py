@@ -5,9 +5,9 @@ import contextlib
 import logging
 
 from sitq.backends.base import Backend
-from sitq.core import DueSchedules, Firing, ScheduleInfo
 from sitq.exceptions import BackendError, ResourceExhaustionError, SitqError
 from sitq.pacing import Backoff
+from sitq.recurring import DueSchedules, Firing, ScheduleInfo
 from sitq.schedules import MOST_CAUGHT_UP, plan
 
 logger = logging.getLogger("sitq.worker")

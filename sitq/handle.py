@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection, Generator
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from sitq.core import OutputChunk, Progress, Result, TaskInfo, TaskStatus
+from sitq.core import Progress, Result, TaskStatus
 from sitq.exceptions import TaskQueueError, TimeoutError, unknown_task
 from sitq.inputs import TaskId
+from sitq.views import OutputChunk, TaskInfo
 
 R = TypeVar("R")
 

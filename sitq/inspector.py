@@ -6,10 +6,12 @@ from typing import Self
 
 from sitq.backends import backend_from_url
 from sitq.backends.base import Backend
-from sitq.core import Attempt, OutputChunk, ScheduleInfo, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import TaskStatus
 from sitq.exceptions import TaskQueueError, ValidationError
 from sitq.purging import purge_all
+from sitq.recurring import ScheduleInfo
 from sitq.schedules import next_occurrence
+from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
 _LOOK = 1.0  # seconds between two looks at what nobody announces
 

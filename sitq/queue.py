@@ -9,16 +9,18 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from sitq.backends import as_backend
 from sitq.backends.base import Backend
-from sitq.core import Attempt, OutputChunk, Result, ScheduleInfo, Stats, Task, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Result, Task, TaskStatus
 from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
 from sitq.options import GivenOptions
+from sitq.recurring import ScheduleInfo
 from sitq.replaying import StoredCall, stored_call
 from sitq.rerunning import Rerunner
 from sitq.sending import BoundQueue, Sender
 from sitq.serialization import Serializer, call_serializer
 from sitq.validation import not_negative
+from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 from sitq.waiting import ResultWatcher
 
 P = ParamSpec("P")

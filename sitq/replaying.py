@@ -10,11 +10,12 @@ from typing import Any
 from sitq import context
 from sitq.backends.base import Backend
 from sitq.context import TaskContext
-from sitq.core import Result, TaskQuery
+from sitq.core import Result
 from sitq.exceptions import SyncTaskQueueError, unknown_task
 from sitq.inputs import Values, filling
 from sitq.retry import unwrap
 from sitq.serialization import CallSerializer
+from sitq.views import TaskQuery
 
 
 async def stored_call(task_id: str, backend: Backend, serializer: CallSerializer) -> "StoredCall":

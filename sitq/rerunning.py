@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from sitq.backends.base import Backend
-from sitq.core import LOOP_EXECUTOR, Task, TaskQuery, TaskStatus, new_task_ids
+from sitq.core import LOOP_EXECUTOR, Task, TaskStatus, new_task_ids
 from sitq.exceptions import SerializationError, unknown_task
 from sitq.handle import Door, TaskHandle
 from sitq.inputs import TaskId, filling, noting
@@ -15,6 +15,7 @@ from sitq.preview import function_name
 from sitq.retry import RetriedCall, unwrap
 from sitq.serialization import CallSerializer, required_python
 from sitq.validation import callable_object
+from sitq.views import TaskQuery
 
 _CHUNK = 1000  # tasks in one transaction
 

@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from itertools import takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
-from sitq.core import Firing, Schedule, ScheduleInfo, Task
+from sitq.core import Task
 from sitq.exceptions import ConfigurationError, ValidationError
+from sitq.recurring import Firing, Schedule, ScheduleInfo
 from sitq.validation import positive, text
 
 # Occurrences that "all" fires at most after a pause; of more, these are the newest.

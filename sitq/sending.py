@@ -7,11 +7,12 @@ from itertools import islice
 from typing import Any
 
 from sitq.backends.base import Backend
-from sitq.core import ScheduleInfo, Task
+from sitq.core import Task
 from sitq.exceptions import ValidationError
 from sitq.handle import Door, TaskHandle
 from sitq.options import GivenOptions
 from sitq.packing import Packer
+from sitq.recurring import ScheduleInfo
 from sitq.schedules import new_schedule
 from sitq.serialization import CallSerializer
 from sitq.validation import arguments

@@ -9,12 +9,14 @@ from typing import Any, Self, TypeVar
 
 from sitq._portal import Portal
 from sitq.backends.base import Backend
-from sitq.core import Attempt, OutputChunk, Result, ScheduleInfo, Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Result, TaskStatus
 from sitq.exceptions import SyncTaskQueueError
 from sitq.inputs import TaskId
 from sitq.queue import TaskQueue
+from sitq.recurring import ScheduleInfo
 from sitq.sending import BoundQueue
 from sitq.serialization import Serializer
+from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
 T = TypeVar("T")
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
-from sitq.core import TaskQuery
 from sitq.exceptions import SitqError
 from sitq.inspector import Inspector
 from sitq.sanitize import clean
+from sitq.views import TaskQuery
 from sitq_monitor.model import Action, Outcome, Snapshot, TaskDetail, TaskId, TaskRow, View
 from sitq_monitor.reading import counts_of, detail_of, rows_of
 

@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sitq.core import Attempt, Stats, TaskInfo, TaskStatus
+from sitq.core import TaskStatus
 from sitq.sanitize import ARGUMENTS_LIMIT, Clean, clean, clean_block, first_line
+from sitq.views import Attempt, Stats, TaskInfo
 from sitq_monitor.model import AttemptRow, Counts, TaskDetail, TaskId, TaskRow
 
 LABEL_SIZE = 8

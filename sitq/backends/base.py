@@ -9,24 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
-from sitq.core import (
-    Attempt,
-    Claim,
-    DueSchedules,
-    Firing,
-    Outcome,
-    OutputChunk,
-    Report,
-    Result,
-    Schedule,
-    ScheduleInfo,
-    Stats,
-    Task,
-    TaskInfo,
-    TaskQuery,
-    TaskStatus,
-    WorkerInfo,
-)
+from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerInfo
+from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
+from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
 
 class Backend(ABC):

@@ -8,9 +8,10 @@ import click
 from sitq.cli.looking import every_task
 from sitq.cli.printing import print_json
 from sitq.cli.stores import filter_options, json_option, query_of, with_inspector
-from sitq.core import TaskInfo, TaskStatus
+from sitq.core import TaskStatus
 from sitq.inspector import Inspector
 from sitq.sanitize import clean
+from sitq.views import TaskInfo
 
 Verb = Callable[[Inspector, Sequence[str]], Awaitable[set[str]]]
 

@@ -15,9 +15,10 @@ from sitq.backends.sqlite.files import store_file
 from sitq.backends.sqlite.schema import SCHEMA_VERSION
 from sitq.cli.printing import print_json
 from sitq.cli.stores import json_option, with_inspector
-from sitq.core import Stats, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import TaskStatus
 from sitq.inspector import Inspector
 from sitq.sanitize import clean
+from sitq.views import Stats, TaskInfo, TaskQuery
 
 _LARGE_WAL = 64 * 1024**2  # bytes
 

@@ -8,9 +8,9 @@ import click
 
 from sitq.cli.printing import complain, note_of, phase_of, print_json, print_table
 from sitq.cli.stores import filter_options, json_option, query_of, with_inspector
-from sitq.core import Attempt, TaskInfo, TaskQuery
 from sitq.inspector import Inspector
 from sitq.sanitize import clean, clean_block
+from sitq.views import Attempt, TaskInfo, TaskQuery
 
 _PAGE = 500
 

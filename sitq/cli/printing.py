@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sitq.core import TaskInfo
 from sitq.sanitize import clean
+from sitq.views import TaskInfo
 
 _STYLES = {
     "success": "green",

@@ -9,8 +9,8 @@ from sitq._portable import import_function
 from sitq.cli.calls import arguments_of, import_from_here, keywords_of
 from sitq.cli.printing import complain, print_json, print_table
 from sitq.cli.stores import json_option, store_argument, with_inspector
-from sitq.core import ScheduleInfo
 from sitq.inspector import Inspector
+from sitq.recurring import ScheduleInfo
 from sitq.sanitize import clean
 
 

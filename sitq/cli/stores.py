@@ -7,8 +7,9 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from sitq.core import TaskQuery, TaskStatus
+from sitq.core import TaskStatus
 from sitq.inspector import Inspector
+from sitq.views import TaskQuery
 
 P = ParamSpec("P")
 

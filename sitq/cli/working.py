@@ -12,9 +12,10 @@ from sitq._portable import import_function
 from sitq.cli.calls import arguments_of, import_from_here, keywords_of
 from sitq.cli.looking import every_task
 from sitq.cli.stores import filter_options, query_of, store_argument
-from sitq.core import EXECUTORS, TaskQuery, TaskStatus
+from sitq.core import EXECUTORS, TaskStatus
 from sitq.inspector import Inspector
 from sitq.sanitize import clean
+from sitq.views import TaskQuery
 
 
 @click.command()

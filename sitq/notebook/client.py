@@ -12,9 +12,10 @@ from typing import Any, ParamSpec, TypeVar
 from sitq._portal import Portal
 from sitq.backends import backend_from_url
 from sitq.context import current_task
-from sitq.core import Result, Stats, Task, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Result, Task, TaskStatus
 from sitq.exceptions import TaskQueueError, TimeoutError, WorkerError
 from sitq.queue import TaskQueue
+from sitq.views import Stats, TaskInfo, TaskQuery
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -5,7 +5,8 @@ from datetime import datetime
 from html import escape
 from typing import NamedTuple
 
-from sitq.core import Stats, TaskInfo, TaskStatus
+from sitq.core import TaskStatus
+from sitq.views import Stats, TaskInfo
 
 Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
 

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
-from sitq.core import Progress, Result, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import Progress, Result, TaskStatus
 from sitq.exceptions import ValidationError
 from sitq.inputs import TaskId
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
 from sitq.notebook.delivery import post_via
 from sitq.notebook.display import Glance, Row, part_done, say, task_html, task_text, tasks_html, tasks_text
 from sitq.notebook.panel import Panel
+from sitq.views import TaskInfo, TaskQuery
 
 R = TypeVar("R")
 

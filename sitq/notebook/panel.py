@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sitq.core import TaskInfo, TaskStatus
+from sitq.core import TaskStatus
 from sitq.notebook.display import Glance, headline_html, panel_html, panel_text, part_done, state_of
+from sitq.views import TaskInfo
 
 _ROWS = 20
 _FAST = 0.2  # seconds between two looks, with widgets

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
 
 from sitq._process import ProcessIdentity
-from sitq.core import Stats, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import TaskStatus, WorkerInfo
 from sitq.exceptions import TaskQueueError, ValidationError, WorkerError
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
 from sitq.notebook.display import Glance, counts_text, say, worker_html, worker_text
@@ -15,6 +15,7 @@ from sitq.notebook.origins import Origins
 from sitq.notebook.panel import Panel
 from sitq.notebook.serving import WorkerThread
 from sitq.validation import at_least_one, not_negative, text
+from sitq.views import Stats, TaskInfo, TaskQuery
 
 R = TypeVar("R")
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from processes import Program, Programs
 
-from sitq.core import Attempt, Cause, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import Cause, TaskStatus, WorkerInfo
 from sitq.exceptions import TaskLostError
 from sitq.queue import TaskQueue
+from sitq.views import Attempt, TaskInfo, TaskQuery
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals that stop and kill")
 

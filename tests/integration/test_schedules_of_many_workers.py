@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from processes import Program, Programs
 
-from sitq.core import ScheduleInfo, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import TaskStatus
 from sitq.queue import TaskQueue
+from sitq.recurring import ScheduleInfo
+from sitq.views import TaskInfo, TaskQuery
 
 EVERY = {"fast": 0.05, "slow": 0.2}
 

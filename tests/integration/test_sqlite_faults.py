@@ -15,9 +15,10 @@ from contract.builders import make_task, register, run_one, success
 from processes import Programs
 
 from sitq.backends.sqlite import SQLiteBackend
-from sitq.core import Task, TaskQuery, TaskStatus
+from sitq.core import Task, TaskStatus
 from sitq.exceptions import BackendError, ResourceExhaustionError, SerializationError, SitqError
 from sitq.queue import TaskQueue
+from sitq.views import TaskQuery
 from sitq.worker import Worker
 
 MEBIBYTE = 1024 * 1024

@@ -11,8 +11,8 @@ from contract.builders import make_task
 from processes import Programs
 
 from sitq.backends.sqlite import SQLiteBackend
-from sitq.core import TaskQuery
 from sitq.exceptions import BackendError
+from sitq.views import TaskQuery
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor signals")
 

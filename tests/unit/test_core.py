@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sitq.core import FINAL, QueueStats, Stats, Task, TaskInfo, TaskStatus, new_task_id
+from sitq.core import FINAL, Task, TaskStatus, new_task_id
+from sitq.views import QueueStats, Stats, TaskInfo
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

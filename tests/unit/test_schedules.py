@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitq.core import Schedule, ScheduleInfo, Task
+from sitq.core import Task
 from sitq.exceptions import ValidationError
+from sitq.recurring import Schedule, ScheduleInfo
 from sitq.schedules import MOST_CAUGHT_UP, new_schedule, next_occurrence, occurrences, plan
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"

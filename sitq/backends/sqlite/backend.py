@@ -17,25 +17,10 @@ from sitq.backends.sqlite.files import full_path, store_file
 from sitq.backends.sqlite.owners import Owners, heartbeat
 from sitq.backends.sqlite.watch import Bell
 from sitq.backends.sqlite.writer import Writer
-from sitq.core import (
-    Attempt,
-    Claim,
-    DueSchedules,
-    Firing,
-    Outcome,
-    OutputChunk,
-    Report,
-    Result,
-    Schedule,
-    ScheduleInfo,
-    Stats,
-    Task,
-    TaskInfo,
-    TaskQuery,
-    TaskStatus,
-    WorkerInfo,
-)
+from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerInfo
 from sitq.exceptions import BackendError, ConfigurationError, ValidationError
+from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
+from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
 T = TypeVar("T")
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sitq.backends.sqlite.writer import Transaction
-from sitq.core import OutputChunk, Progress, Report
+from sitq.core import Progress, Report
+from sitq.views import OutputChunk
 
 _RUNNING = "select seq from task where id = ? and state = 2 and attempt = ?"
 _PROGRESS = "update task set progress_done = ?, progress_total = ?, progress_message = ? where seq = ?"

@@ -10,19 +10,8 @@ from typing import Any
 from sitq.backends.sqlite.occurrences import OF_SCHEDULE, occurrence_of
 from sitq.backends.sqlite.output import progress_of
 from sitq.backends.sqlite.schema import BLOCKED, FAILED, PARKED, READY, SCHEDULED, STATES, STATUS
-from sitq.core import (
-    Attempt,
-    Cause,
-    OnFailure,
-    QueueStats,
-    Result,
-    Stats,
-    Task,
-    TaskInfo,
-    TaskQuery,
-    TaskStatus,
-    WorkerInfo,
-)
+from sitq.core import Cause, OnFailure, Result, Task, TaskStatus, WorkerInfo
+from sitq.views import Attempt, QueueStats, Stats, TaskInfo, TaskQuery
 
 _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, traceback, enqueued_at,
   task.started_at, finished_at, attempt, worker.id

@@ -10,8 +10,9 @@ from typing import Any
 from sitq.backends.sqlite.occurrences import exact_moment, in_microseconds, occurrence_text
 from sitq.backends.sqlite.tasks import enqueue
 from sitq.backends.sqlite.writer import Transaction
-from sitq.core import DueSchedules, Firing, Schedule, ScheduleInfo, Task, new_task_id
+from sitq.core import Task, new_task_id
 from sitq.exceptions import ConfigurationError, TaskQueueError
+from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 
 
 def _optional(moment: datetime | None) -> int | None:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from sitq._process import this_process
 from sitq.backends.base import Backend
-from sitq.core import Cause, Claim, Outcome, Task, TaskInfo, TaskQuery, TaskStatus, WorkerInfo, new_task_id
+from sitq.core import Cause, Claim, Outcome, Task, TaskStatus, WorkerInfo, new_task_id
+from sitq.views import TaskInfo, TaskQuery
 
 T = TypeVar("T")
 

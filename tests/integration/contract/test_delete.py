@@ -2,7 +2,8 @@
 
 from contract.builders import claim_all, failure, look_up, make_task, retry, run_one, success
 from sitq.backends.base import Backend
-from sitq.core import TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import TaskStatus, WorkerInfo
+from sitq.views import TaskQuery
 
 
 async def test_delete_removes_what_does_not_run(backend: Backend, worker: WorkerInfo) -> None:

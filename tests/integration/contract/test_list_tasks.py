@@ -15,7 +15,8 @@ from contract.builders import (
     success,
 )
 from sitq.backends.base import Backend
-from sitq.core import Task, TaskInfo, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import Task, TaskStatus, WorkerInfo
+from sitq.views import TaskInfo, TaskQuery
 
 
 async def ids_of(backend: Backend, **conditions: Any) -> list[str]:

@@ -17,8 +17,9 @@ from contract.builders import (
     success,
 )
 from sitq.backends.base import Backend
-from sitq.core import Claim, OnFailure, Outcome, TaskInfo, TaskStatus, WorkerInfo
+from sitq.core import Claim, OnFailure, Outcome, TaskStatus, WorkerInfo
 from sitq.exceptions import TaskQueueError
+from sitq.views import TaskInfo
 
 BAD_ENDS = [failure, cancellation]
 

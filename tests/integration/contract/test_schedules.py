@@ -9,8 +9,10 @@ import pytest
 from contract.builders import HOUR, THIS_PYTHON, claim_all, look_up, make_task, run_one
 from contract.test_wait import woken_by
 from sitq.backends.base import Backend
-from sitq.core import Firing, OnConflict, Schedule, ScheduleInfo, Task, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import OnConflict, Task, TaskStatus, WorkerInfo
 from sitq.exceptions import TaskQueueError
+from sitq.recurring import Firing, Schedule, ScheduleInfo
+from sitq.views import TaskQuery
 
 DAY = timedelta(days=1)
 

@@ -21,8 +21,9 @@ from contract.builders import (
     success,
 )
 from sitq.backends.base import Backend
-from sitq.core import Cause, OnConflict, QueueStats, Stats, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import Cause, OnConflict, TaskStatus, WorkerInfo
 from sitq.exceptions import TaskQueueError
+from sitq.views import QueueStats, Stats, TaskQuery
 
 QUEUES = ("mail", "video", "default")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from sitq._process import this_process
 from sitq.backends.sqlite import SQLiteBackend
-from sitq.core import Cause, Claim, Outcome, Task, TaskInfo, TaskQuery, TaskStatus, WorkerInfo, new_task_id
+from sitq.core import Cause, Claim, Outcome, Task, TaskStatus, WorkerInfo, new_task_id
+from sitq.views import TaskInfo, TaskQuery
 
 WORKER = "worker-1"
 TRACEBACK = 'Traceback (most recent call last):\n  File "feeds.py", line 84, in sync\n    parse(line)\nValueError: no\n'

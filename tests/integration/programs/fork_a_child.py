@@ -6,8 +6,9 @@ import sys
 import warnings
 
 from sitq.backends.sqlite import SQLiteBackend
-from sitq.core import Task, TaskQuery, new_task_id
+from sitq.core import Task, new_task_id
 from sitq.exceptions import BackendError
+from sitq.views import TaskQuery
 
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside threads, rightly
 

@@ -4,7 +4,8 @@ import asyncio
 import sys
 
 from sitq.backends.sqlite import SQLiteBackend
-from sitq.core import Task, TaskQuery, new_task_id
+from sitq.core import Task, new_task_id
+from sitq.views import TaskQuery
 
 backend = SQLiteBackend(sys.argv[1])
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from sitq.core import TaskQuery, TaskStatus
+from sitq.core import TaskStatus
 from sitq.exceptions import ValidationError
 from sitq.queue import TaskQueue
+from sitq.views import TaskQuery
 
 Drain = Callable[[], Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sitq import TaskQueue, ValidationError, task
-from sitq.core import TaskInfo
+from sitq.views import TaskInfo
 
 
 @task(queue="mail", priority=3, delay=60.0)

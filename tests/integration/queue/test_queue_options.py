@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from sitq.core import TaskInfo, TaskQuery, TaskStatus
+from sitq.core import TaskStatus
 from sitq.exceptions import TaskQueueError, ValidationError
 from sitq.handle import TaskHandle
 from sitq.queue import TaskQueue
 from sitq.retry import Retry
 from sitq.serialization import JsonSerializer
+from sitq.views import TaskInfo, TaskQuery
 from sitq.worker import Worker
 
 Drain = Callable[[], Any]

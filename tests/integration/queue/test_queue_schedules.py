@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sitq.core import TaskQuery
 from sitq.exceptions import SerializationError, TaskQueueError, ValidationError
 from sitq.inspector import Inspector
 from sitq.options import task
 from sitq.queue import TaskQueue
+from sitq.views import TaskQuery
 
 Drain = Callable[[], Awaitable[None]]
 

@@ -13,8 +13,9 @@ from contract.builders import claim_all, make_task, register, success
 from sitq.backends.sqlite import SQLiteBackend, tasks
 from sitq.backends.sqlite.connection import Connection
 from sitq.backends.sqlite.writer import Transaction, Writer
-from sitq.core import OnConflict, Task, TaskQuery
+from sitq.core import OnConflict, Task
 from sitq.exceptions import BackendError, TaskQueueError
+from sitq.views import TaskQuery
 from sqlite.probes import CountingLoop
 
 

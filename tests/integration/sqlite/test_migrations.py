@@ -10,8 +10,8 @@ from processes import Programs
 
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.backends.sqlite.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
-from sitq.core import TaskQuery
 from sitq.exceptions import BackendError
+from sitq.views import TaskQuery
 
 OPENER = Path(__file__).parent / "programs" / "open_once.py"
 

@@ -24,7 +24,8 @@ from contract.builders import (
 
 from sitq.backends.sqlite import SQLiteBackend, dependencies, owners, reads, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
-from sitq.core import Claim, OnConflict, TaskQuery, TaskStatus, WorkerInfo
+from sitq.core import Claim, OnConflict, TaskStatus, WorkerInfo
+from sitq.views import TaskQuery
 from sqlite.probes import Probe, probing
 
 LANES = tuple(f"lane-{number}" for number in range(6))

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from workers import drain
 
-from sitq.core import TaskQuery, TaskStatus
+from sitq.core import TaskStatus
 from sitq.exceptions import SerializationError, TaskCancelledError, TaskExecutionError, ValidationError
 from sitq.inputs import TaskId
 from sitq.queue import TaskQueue
 from sitq.sending import BoundQueue
 from sitq.sync import SyncBoundQueue, SyncTaskQueue
+from sitq.views import TaskQuery
 
 
 def fail() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from sitq.backends.sqlite import SQLiteBackend
-from sitq.core import Result, TaskInfo, TaskStatus
+from sitq.core import Result, TaskStatus
 from sitq.queue import TaskQueue
+from sitq.views import TaskInfo
 
 T = TypeVar("T")
 

@@ -9,9 +9,10 @@ import pytest
 from running import hold, result_of, until, until_status
 
 from sitq.context import current_task
-from sitq.core import Attempt, Cause, TaskStatus
+from sitq.core import Cause, TaskStatus
 from sitq.queue import TaskQueue
 from sitq.retry import Retry
+from sitq.views import Attempt
 from sitq.worker import Worker
 
 SOON = {"delay": 0.02, "jitter": False}

@@ -15,9 +15,11 @@ from running import echo, hold, impatient, locked, until, until_running
 
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.context import current_task
-from sitq.core import ScheduleInfo, TaskInfo, TaskQuery, TaskStatus
+from sitq.core import TaskStatus
 from sitq.queue import TaskQueue
+from sitq.recurring import ScheduleInfo
 from sitq.schedules import MOST_CAUGHT_UP
+from sitq.views import TaskInfo, TaskQuery
 from sitq.worker import Worker
 
 HOUR = 3600.0

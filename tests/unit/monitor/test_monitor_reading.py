@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sitq.core import Attempt, Cause, QueueStats, Stats, TaskInfo, TaskStatus, WorkerInfo
+from sitq.core import Cause, TaskStatus, WorkerInfo
+from sitq.views import Attempt, QueueStats, Stats, TaskInfo
 from sitq_monitor.reading import counts_of, detail_of, row_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

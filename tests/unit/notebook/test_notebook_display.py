@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sitq import TaskInfo, TaskStatus
-from sitq.core import QueueStats, Stats
 from sitq.notebook.display import say, task_html, task_text, tasks_html, tasks_text, worker_html, worker_text
+from sitq.views import QueueStats, Stats
 
 BEGUN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NOW = BEGUN + timedelta(seconds=125)

@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 from sitq.backends.sqlite import SQLiteBackend
-from sitq.core import TaskQuery
 from sitq.queue import TaskQueue
+from sitq.views import TaskQuery
 from sitq.worker import Worker
 
 path = sys.argv[1]
