@@ -13,8 +13,9 @@ from sitq.notebook.handle import LiveHandle, LiveHandles
 from sitq.notebook.nesting import nesting_trouble
 from sitq.notebook.origins import Origins
 from sitq.notebook.panel import Panel
+from sitq.notebook.process import WorkerProcess
 from sitq.notebook.serving import WorkerThread
-from sitq.validation import at_least_one, not_negative, text
+from sitq.validation import at_least_one, not_negative, one_of, text
 from sitq.views import Stats, TaskInfo, TaskQuery
 
 R = TypeVar("R")
@@ -37,7 +38,8 @@ class BackgroundWorker:
         self.path = path
         self._origins = Origins()
         self._client = Client(path, lambda: self.running, self._origins.note)
-        self._thread: WorkerThread | None = None
+        self._thread: WorkerThread | WorkerProcess | None = None
+        self._mode = ("", "")
         self._panel: Panel | None = None
 
     @property
@@ -46,20 +48,28 @@ class BackgroundWorker:
         thread = self._thread
         return thread is not None and thread.alive
 
-    def start(self, *, concurrency: int) -> None:
-        """Begin to serve. If it serves with another concurrency, it begins anew and says so.
+    def start(self, *, concurrency: int, mode: str = "thread", on_kernel_exit: str = "drain") -> None:
+        """Begin to serve. If it serves in another way already, it begins anew and says so.
 
         Args:
             concurrency: how many tasks run at once.
+            mode: "thread" or "process".
+            on_kernel_exit: of a process: "drain" lets running tasks end, "stop" gives them back.
 
         Raises:
-            ValidationError: `concurrency` is less than 1.
+            ValidationError: an argument cannot be right.
             BackendError: the store cannot be opened.
+            WorkerError: the process did not start.
         """
-        if self._thread is not None and self.running and self._thread.concurrency == concurrency:
+        at_least_one("concurrency", concurrency)
+        one_of("mode", mode, ("thread", "process"))
+        wanted = (mode, one_of("on_kernel_exit", on_kernel_exit, ("drain", "stop")))
+        thread = self._thread
+        if thread is not None and self.running and (thread.concurrency, *self._mode) == (concurrency, *wanted):
             return
-        thread = WorkerThread(self.path, concurrency, self._say_goodbye, self._origins.context_of)
-        self._retire(concurrency)
+        thread = self._make(concurrency, *wanted)
+        self._retire(f"{mode}, concurrency {concurrency}")
+        self._mode = wanted
         try:
             dead = [worker for worker in self._client.call(self._client.queue.stats).workers if _died(worker)]
             thread.start()
@@ -259,13 +269,22 @@ class BackgroundWorker:
                 f"the worker on {self.path} is {self._state()}; start_worker({self.path!r}) starts it again"
             )
 
-    def _retire(self, concurrency: int) -> None:
+    def _make(self, concurrency: int, mode: str, on_kernel_exit: str) -> WorkerThread | WorkerProcess:
+        if mode == "thread":
+            return WorkerThread(self.path, concurrency, self._say_goodbye, self._origins.context_of)
+        drains = on_kernel_exit == "drain"
+        return WorkerProcess(
+            self.path, concurrency, drains=drains, workers=lambda: self._client.call(self._client.queue.stats).workers
+        )
+
+    def _retire(self, wanted: str) -> None:
         """Stop the thread that served so far, if there is one."""
         if self._thread is None:
             return
         if self._thread.alive:
             refuse_in_task("start_worker")
-            say(f"worker on {self.path}: concurrency {concurrency} instead of {self._thread.concurrency}, starts anew")
+            before = f"{self._mode[0]}, concurrency {self._thread.concurrency}"
+            say(f"worker on {self.path}: {wanted} instead of {before}, starts anew")
             self._stop_thread(_GRACE)
         else:
             say(f"worker on {self.path}: {self._state()}, starts anew")

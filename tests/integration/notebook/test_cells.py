@@ -162,17 +162,17 @@ def test_output_of_a_task_appears_under_the_cell_that_submitted_it(kernel: Kerne
     submitting = kernel.begin(
         textwrap.dedent("""
         async def speak_async():
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.25)
             print("async speaks")
         def speak():
-            time.sleep(0.3)
+            time.sleep(0.5)
             print("thread speaks")
         hs = [w.submit(speak), w.submit(speak_async)]
         """)
     )
     kernel.finish(submitting)
 
-    later = run("time.sleep(0.6); [h.result(5) for h in hs]; print('later'); sorted(h.output for h in hs)")
+    later = run("time.sleep(0.8); [h.result(5) for h in hs]; print('later'); sorted(h.output for h in hs)")
     kernel.take_late(submitting)
 
     assert later.text == "later\n['async speaks\\n', 'thread speaks\\n']"

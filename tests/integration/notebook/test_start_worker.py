@@ -57,7 +57,7 @@ def test_other_concurrency_starts_anew_and_says_so(
     again = start_worker(path, concurrency=2)
 
     (line,) = capsys.readouterr().out.splitlines()
-    assert "concurrency 2 instead of 4" in line
+    assert "concurrency 2 instead of thread, concurrency 4" in line
     assert again is worker
     assert "concurrency 2" in repr(again)
     assert before.result(timeout=5) == 3

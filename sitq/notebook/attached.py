@@ -1,0 +1,42 @@
+"""A worker process that belongs to a kernel: it serves until the pipe to that kernel closes."""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+
+from sitq.worker import Worker
+
+_LONG = 1e9  # seconds of grace: as long as they take
+
+
+def main(path: str, concurrency: int, grace: float | None) -> None:
+    """Serve a store until stdin closes.
+
+    Args:
+        grace: seconds that running tasks get then; None lets them end.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    asyncio.run(_serve(path, concurrency, _LONG if grace is None else grace))
+
+
+async def _serve(path: str, concurrency: int, grace: float) -> None:
+    worker = Worker(path, max_concurrency=concurrency, executor="process", grace=grace)
+    stops: list[asyncio.Task[None]] = []
+    gone, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        loop.call_soon_threadsafe(gone.set)
+
+    if sys.platform != "win32":
+        loop.add_signal_handler(signal.SIGTERM, lambda: stops.append(loop.create_task(worker.stop(0))))
+    threading.Thread(target=watch, name="sitq-lifeline", daemon=True).start()
+    serving = asyncio.ensure_future(worker.start())
+    leaving = asyncio.ensure_future(gone.wait())
+    await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        await worker.stop()
+    await serving
+    await asyncio.gather(*stops)

@@ -1,0 +1,89 @@
+"""The side of a background worker that works, in a process of its own: it survives the kernel's crash, not its will."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sitq.core import WorkerInfo
+from sitq.exceptions import WorkerError
+
+_ROOT = str(Path(__file__).parents[2])
+_START = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from sitq.notebook.attached import main; main({store!r}, {concurrency}, {grace})"
+)
+_PATIENCE = 10.0  # seconds for the process to present itself at the store
+_LOOK = 0.02
+_MARGIN = 3.0  # seconds after the grace, to give back
+_LAST_LINES = 3
+
+
+class WorkerProcess:
+    """A worker in a child process and a session of its own; what it says goes into a log file beside the store.
+
+    Args:
+        path: the store's absolute path.
+        drains: let running tasks end when the kernel is gone; else they are given back.
+        workers: looks up the workers of the store.
+
+    Attributes:
+        error: never set; what went wrong is in the log.
+    """
+
+    def __init__(
+        self, path: str, concurrency: int, *, drains: bool, workers: Callable[[], Sequence[WorkerInfo]]
+    ) -> None:
+        self.concurrency = concurrency
+        self.error: BaseException | None = None
+        self.log = Path(f"{path}.log")
+        self._path = path
+        self._drains = drains
+        self._workers = workers
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process, with this one's import path and folder, and wait until the store knows of it.
+
+        Raises:
+            WorkerError: it ended at once, or did not come; the message has its last words.
+        """
+        grace = None if self._drains else 0.0
+        code = _START.format(path=[_ROOT, *sys.path], store=self._path, concurrency=self.concurrency, grace=grace)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while not any(worker.pid == self._process.pid and worker.alive for worker in self._workers()):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                raise WorkerError(f"the worker process did not start; {self.log} ends with: {self._last_words()}")
+            time.sleep(_LOOK)
+
+    def stop(self, grace: float) -> None:
+        """Close the pipe, so that the process claims no more, and let it give back what has not ended in time.
+
+        Args:
+            grace: seconds for running tasks.
+        """
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        process.stdin.close()
+        for end, seconds in ((process.terminate, grace), (process.kill, _MARGIN)):
+            try:
+                process.wait(seconds)
+                return
+            except subprocess.TimeoutExpired:
+                end()
+        process.wait()
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()
+        return " / ".join(lines[-_LAST_LINES:]) or "nothing"

@@ -1,0 +1,120 @@
+"""A worker process beside a kernel: on all cores, killed for certain, alive when the kernel is not."""
+
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from kernels import Cell, Kernel
+
+from sitq import SyncTaskQueue, TaskInfo
+
+Run = Callable[[str], Cell]
+
+
+@pytest.fixture
+def run(kernel: Kernel) -> Iterator[Run]:
+    def run(code: str) -> Cell:
+        cell = kernel.run(textwrap.dedent(code).strip())
+        assert cell.error is None, cell.traceback
+        return cell
+
+    run("import os, tempfile\nw = start_worker(tempfile.mkdtemp() + '/jobs.db', mode='process', concurrency=2)")
+    yield run
+    run("w.stop(grace=0)")
+
+
+def test_functions_of_cells_run_in_other_processes(run: Run) -> None:
+    cell = run("""
+        def where(x):
+            return x, os.getpid()
+        async def where_async(x):
+            return x, os.getpid()
+        a, b = w.submit(where, 1).result(15), await w.submit(where_async, 2)
+        print(a[0], b[0], len({a[1], b[1], os.getpid()}))
+    """)
+
+    assert cell.text == "1 2 3\n"
+
+
+def test_cancel_ends_what_never_looks_up(run: Run) -> None:
+    cell = run("""
+        def spin():
+            while True:
+                pass
+        h = w.submit(spin)
+        while h.status != "running": time.sleep(0.01)
+        time.sleep(0.5)
+        begun = time.monotonic()
+        h.cancel()
+        while h.status == "running": time.sleep(0.01)
+        print(h.status, time.monotonic() - begun < 1.5)
+    """)
+
+    assert cell.text == "cancelled True\n"
+
+
+def test_output_is_kept_and_shown_in_no_cell(run: Run) -> None:
+    cell = run("h = w.submit(print, 'from a child'); h.result(15); h.output")
+
+    assert cell.text == "'from a child\\n'"
+
+
+def test_same_call_gives_the_same_process_and_another_mode_begins_anew(run: Run) -> None:
+    cell = run("""
+        same = start_worker(w.path, mode='process', concurrency=2) is w
+        process = w._thread
+        start_worker(w.path, concurrency=2)
+        print(same, process.alive, w.submit(os.getpid).result(5) == os.getpid())
+    """)
+
+    assert "thread, concurrency 2 instead of process, concurrency 2, starts anew" in cell.text
+    assert cell.text.endswith("True False True\n")
+
+
+@pytest.mark.parametrize("argument", ["mode='fork'", "mode='process', on_kernel_exit='keep'", "concurrency=0"])
+def test_impossible_ways_are_refused(kernel: Kernel, run: Run, argument: str) -> None:
+    assert kernel.run(f"start_worker(w.path, {argument})").error == "ValidationError"
+
+
+def ended(path: Path, task_id: str) -> TaskInfo:
+    deadline = time.monotonic() + 15
+    with SyncTaskQueue(path) as queue:
+        while (info := queue.get_task(task_id)) is None or not info.status.is_final:
+            assert time.monotonic() < deadline, info
+            time.sleep(0.05)
+    return info
+
+
+SUBMIT = """
+import time
+from sitq.notebook import start_worker
+w = start_worker("jobs.db", mode="process")
+def work():
+    time.sleep(1.5)
+    return "done"
+h = w.submit(work)
+while h.status != "running": time.sleep(0.01)
+print(h)
+"""
+
+
+def test_killed_kernel_lets_running_tasks_end(new_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    kernel = new_kernel()
+    task_id = kernel.run(SUBMIT).text.strip()
+
+    kernel.kill()
+
+    info = ended(tmp_path / "jobs.db", task_id)
+    assert (info.status, info.attempt) == ("success", 1)
+
+
+def test_next_kernel_finds_what_the_last_one_left(new_kernel: Callable[[], Kernel]) -> None:
+    first = new_kernel()
+    first.run(SUBMIT)
+    first.shut_down()
+
+    cell = new_kernel().run("from sitq.notebook import start_worker; start_worker('jobs.db')['work'].result(15)")
+
+    assert (cell.error, cell.text) == (None, "'done'")
