@@ -15,6 +15,7 @@ from sitq.context import current_task
 from sitq.core import Result, Task, TaskStatus
 from sitq.exceptions import TaskQueueError, TimeoutError, WorkerError
 from sitq.queue import TaskQueue
+from sitq.replaying import StoredCall, stored_call
 from sitq.views import Stats, TaskInfo, TaskQuery
 
 P = ParamSpec("P")
@@ -130,6 +131,11 @@ class Client:
             texts += [chunk.text for chunk in chunks]
             after = chunks[-1].seq
         return "".join(texts)
+
+    async def stored_call(self, task_id: str) -> StoredCall:
+        """Read a task's call, to be run elsewhere."""
+        await self.queue.connect()
+        return await stored_call(task_id, self.queue.backend, self.queue.serializer)
 
     async def look_up(self, ids: Sequence[str]) -> list[TaskInfo]:
         """Look tasks up, in the order of their ids."""

@@ -87,6 +87,20 @@ class LiveHandle(TaskId, Generic[R]):
         """Cancel the task, or ask it to stop; False when it has ended already."""
         return bool(self._client.call(self._client.queue.cancel, str(self)))
 
+    def rerun(self, func: Callable[..., Any] | None = None) -> "LiveHandle[Any]":
+        """Store the call again as a new task, with a corrected function if one is given; see `TaskQueue.rerun`."""
+        (task_id,) = self._client.call(self._client.queue.rerun, str(self), func)
+        return LiveHandle(task_id, self._client)
+
+    async def replay(self, func: Callable[..., Any] | None = None) -> Any:
+        """Run the stored call here, in this kernel, and raise what it raises: `%debug` then stands where it failed.
+
+        Args:
+            func: a corrected function to try with the stored arguments.
+        """
+        stored = await self._client.follow(self._client.stored_call, str(self))
+        return await stored.run(func)
+
     def requeue(self) -> bool:
         """Run the task again after it failed or was cancelled; False in any other state."""
         return bool(self._client.call(self._client.queue.requeue, str(self)))

@@ -1,6 +1,6 @@
 """The worker that a notebook starts: takes calls from cells, and runs them beside the kernel."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
 
@@ -189,6 +189,18 @@ class BackgroundWorker:
         for handle in self._find(TaskQuery(name=text("name", name), limit=1)):
             return handle
         raise KeyError(f"there is no task named {name!r} in {self.path}; tasks() lists the newest")
+
+    def rerun(
+        self, which: str | Collection[str] | TaskQuery, func: Callable[..., Any] | None = None
+    ) -> LiveHandles[Any]:
+        """Store the calls of tasks again as new tasks, with a corrected function if one is given.
+
+        Args:
+            which: handles or ids, or what they have in common, as in `TaskQuery(name="train*")`: then the failed ones.
+        """
+        self._check_running()
+        tasks = self._client.call(self._client.queue.rerun, which, func)
+        return LiveHandles(LiveHandle(task, self._client) for task in tasks)
 
     async def drain(self) -> None:
         """Wait until no task of the store is pending or running, the scheduled ones included.

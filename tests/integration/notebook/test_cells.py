@@ -189,3 +189,21 @@ def test_output_of_a_task_from_elsewhere_appears_in_no_cell(run: Run) -> None:
     cell = run("w.get(foreign).result(5); w.get(foreign).output")
 
     assert cell.text == "'who am I\\n'"
+
+
+def test_failed_call_is_replayed_in_the_kernel_and_rerun_with_a_fix(run: Run) -> None:
+    cell = run("""
+        def risky(x):
+            return 1 / x
+        h = w.submit(risky, 0)
+        try:
+            await h.replay()
+        except ZeroDivisionError as error:
+            print(error, error.__traceback__.tb_next is not None)
+        def fixed(x):
+            return x or "mended"
+        while not h.status.is_final: time.sleep(0.01)
+        print(await h.replay(fixed), h.rerun(fixed).result(5), w.rerun(w.tasks(status="failed"), fixed)[0].result(5))
+    """)
+
+    assert cell.text == "division by zero True\nmended mended mended\n"
