@@ -242,6 +242,14 @@ class Attempt:
     traceback: str | None = None
 
 
+class Order(StrEnum):
+    """In which order tasks are listed: the newest first, the oldest first, or those that have ended, the last first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
     """Which tasks to list. An empty condition matches everything.
@@ -251,6 +259,10 @@ class TaskQuery:
         statuses: only these.
         queue: only this lane.
         name: only this name; `*` stands for any text.
+        tag: only those that have this tag.
+        text: only those whose id, name, arguments, error or key holds this, whatever the case of its letters.
+        since, until: only those enqueued from, or up to, this timezone-aware moment.
+        order: which come first; `Order.ENDED` lists final tasks only.
         before: list on after the task with this id, which was the last of the page before.
         limit: tasks in one page.
     """
@@ -259,6 +271,11 @@ class TaskQuery:
     statuses: tuple[TaskStatus, ...] = ()
     queue: str | None = None
     name: str | None = None
+    tag: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    order: Order = Order.NEWEST
     before: str | None = None
     limit: int = 100
 

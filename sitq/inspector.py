@@ -8,6 +8,7 @@ from sitq.backends import backend_from_url
 from sitq.backends.base import Backend
 from sitq.core import Attempt, Stats, TaskInfo, TaskQuery, TaskStatus
 from sitq.exceptions import ValidationError
+from sitq.validation import aware
 
 
 class Inspector:
@@ -16,11 +17,14 @@ class Inspector:
     Args:
         backend: a backend, which its owner opens and closes, or a path or URL, which is opened here without
             creating or changing the store's schema.
+        read_only: open a path or URL for reading only, so that nothing can be changed through it.
     """
 
-    def __init__(self, backend: Backend | str | PathLike[str]) -> None:
+    def __init__(self, backend: Backend | str | PathLike[str], *, read_only: bool = False) -> None:
         self._owns_backend = not isinstance(backend, Backend)
-        self.backend = backend if isinstance(backend, Backend) else backend_from_url(backend, create=False)
+        self.backend = (
+            backend if isinstance(backend, Backend) else backend_from_url(backend, create=False, read_only=read_only)
+        )
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -38,8 +42,16 @@ class Inspector:
             await self.backend.close()
 
     async def list_tasks(self, query: TaskQuery | None = None) -> list[TaskInfo]:
-        """List tasks, newest first, one page at a time."""
-        return await self.backend.list_tasks(query or TaskQuery())
+        """List tasks, one page at a time, newest first unless the query says otherwise.
+
+        Raises:
+            ValidationError: a moment of the query is naive.
+        """
+        query = query or TaskQuery()
+        for name in ("since", "until"):
+            if (moment := getattr(query, name)) is not None:
+                aware(name, moment)
+        return await self.backend.list_tasks(query)
 
     async def get_task(self, task_id: str) -> TaskInfo | None:
         """Look one task up; None when the id is unknown."""
