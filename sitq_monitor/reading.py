@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sitq.core import Attempt, Stats, TaskInfo, TaskStatus
-from sitq_monitor.model import AttemptRow, Counts, TaskDetail, TaskId, TaskRow
+from sitq.core import Attempt, QueueStats, Stats, TaskInfo, TaskStatus, WorkerInfo
+from sitq_monitor.model import AttemptRow, Counts, QueueRow, TaskDetail, TaskId, TaskRow, WorkerRow
 from sitq_monitor.sanitize import ARGUMENTS_LIMIT, Clean, clean, clean_block, first_line
 
 LABEL_SIZE = 8
@@ -55,11 +55,41 @@ def detail_of(info: TaskInfo, attempts: Sequence[Attempt], now: datetime) -> Tas
 
 
 def counts_of(stats: Stats) -> Counts:
-    """Add the lanes up."""
+    """Add the lanes up, and keep them beside their sum."""
     return Counts(
         tasks=tuple((status, stats.count(status)) for status in TaskStatus),
-        workers=sum(worker.alive for worker in stats.workers),
+        queues=tuple(map(_queue_row, stats.queues)),
+        workers=tuple(map(_worker_row, stats.workers)),
         approximate=stats.approximate,
+    )
+
+
+def _queue_row(stats: QueueStats) -> QueueRow:
+    return QueueRow(
+        id=stats.queue,
+        name=clean(stats.queue),
+        pending=stats.pending,
+        scheduled=stats.scheduled,
+        running=stats.running,
+        success=stats.success,
+        failed=stats.failed,
+        cancelled=stats.cancelled,
+        paused=stats.paused,
+        oldest_due_at=stats.oldest_due_at,
+    )
+
+
+def _worker_row(worker: WorkerInfo) -> WorkerRow:
+    return WorkerRow(
+        id=worker.id,
+        label=clean(worker.id),
+        queues=clean("all" if worker.queues is None else ", ".join(worker.queues)),
+        python=clean(worker.python),
+        running=worker.running,
+        capacity=worker.max_concurrency,
+        started_at=worker.started_at,
+        seen_at=worker.seen_at,
+        alive=worker.alive,
     )
 
 
