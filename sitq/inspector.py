@@ -11,6 +11,7 @@ from sitq.exceptions import TaskQueueError, ValidationError
 from sitq.purging import purge_all
 from sitq.recurring import ScheduleInfo
 from sitq.schedules import next_occurrence
+from sitq.validation import aware
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
 _LOOK = 1.0  # seconds between two looks at what nobody announces
@@ -22,11 +23,14 @@ class Inspector:
     Args:
         backend: a backend, which its owner opens and closes, or a path or URL, which is opened here without
             creating or changing the store's schema.
+        read_only: open a path or URL for reading only, so that nothing can be changed through it.
     """
 
-    def __init__(self, backend: Backend | str | PathLike[str]) -> None:
+    def __init__(self, backend: Backend | str | PathLike[str], *, read_only: bool = False) -> None:
         self._owns_backend = not isinstance(backend, Backend)
-        self.backend = backend if isinstance(backend, Backend) else backend_from_url(backend, create=False)
+        self.backend = (
+            backend if isinstance(backend, Backend) else backend_from_url(backend, create=False, read_only=read_only)
+        )
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -44,8 +48,16 @@ class Inspector:
             await self.backend.close()
 
     async def list_tasks(self, query: TaskQuery | None = None) -> list[TaskInfo]:
-        """List tasks, newest first, one page at a time."""
-        return await self.backend.list_tasks(query or TaskQuery())
+        """List tasks, one page at a time, newest first unless the query says otherwise.
+
+        Raises:
+            ValidationError: a moment of the query is naive.
+        """
+        query = query or TaskQuery()
+        for name in ("since", "until"):
+            if (moment := getattr(query, name)) is not None:
+                aware(name, moment)
+        return await self.backend.list_tasks(query)
 
     async def get_task(self, task_id: str) -> TaskInfo | None:
         """Look one task up; None when the id is unknown."""

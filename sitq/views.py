@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sitq.core import Cause, Progress, TaskStatus, WorkerInfo
@@ -82,6 +83,14 @@ class Attempt:
     traceback: str | None = None
 
 
+class Order(StrEnum):
+    """In which order tasks are listed: the newest first, the oldest first, or those that have ended, the last first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
     """Which tasks to list. An empty condition matches everything.
@@ -92,6 +101,10 @@ class TaskQuery:
         queue: only this lane.
         name: only this name; `*` stands for any text.
         schedule: only those that the schedule of this name stored.
+        tag: only those that have this tag.
+        text: only those whose id, name, arguments, error or key holds this, whatever the case of its letters.
+        since, until: only those enqueued from, or up to, this timezone-aware moment.
+        order: which come first; `Order.ENDED` lists final tasks only.
         before: list on after the task with this id, which was the last of the page before.
         limit: tasks in one page.
     """
@@ -101,6 +114,11 @@ class TaskQuery:
     queue: str | None = None
     name: str | None = None
     schedule: str | None = None
+    tag: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    order: Order = Order.NEWEST
     before: str | None = None
     limit: int = 100
 

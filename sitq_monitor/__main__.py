@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sitq.exceptions import SitqError
 from sitq.sanitize import clean
 from sitq_monitor import __version__
-from sitq_monitor.model import PAGE, View
+from sitq_monitor.view import PAGE, View
 
 USAGE_ERROR = 2
 MESSAGE_LIMIT = 400
@@ -54,18 +54,20 @@ def _print_once(options: argparse.Namespace) -> int:
 def _watch(options: argparse.Namespace) -> int:
     from sitq_monitor.feed import Feed
 
-    feed = Feed(options.store, View())
+    feed = Feed(options.store, View(), read_only=options.read_only)
     feed.open()
     try:
         # Imported while the feed reads the first page.
         from sitq_monitor.app import MonitorApp
+        from sitq_monitor.settings import Settings, settings_file
     except ModuleNotFoundError as exc:
         feed.close()
         if (exc.name or "").partition(".")[0] not in ("textual", "rich"):
             raise
         return _refuse('the monitor needs Textual; install it with: pip install "sitq-queue[monitor]"')
     try:
-        MonitorApp(feed, path=options.store, read_only=options.read_only).run()
+        settings = Settings.load(settings_file())
+        MonitorApp(feed, path=options.store, read_only=options.read_only, settings=settings).run()
     finally:
         feed.close()
     return 0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sitq_monitor.format import age, duration, face, ticking
 from sitq_monitor.model import TaskRow
@@ -29,7 +29,7 @@ class Column:
 
     title: str
     width: int
-    draw: Callable[[TaskRow, datetime], Cell]
+    draw: Callable[[Any, datetime], Cell]
     right: bool = False
     dotted: bool = False
 
@@ -114,4 +114,5 @@ def columns_for(width: int) -> tuple[Column, ...]:
 
 def cells_of(row: TaskRow, width: int, now: datetime) -> tuple[Cell, ...]:
     """Say what a row's cells hold at this moment."""
-    return tuple(column.draw(row, now) for column in columns_for(width))
+    cells = tuple(column.draw(row, now) for column in columns_for(width))
+    return cells if row.phase != "deleted" else tuple(Cell(cell.text, "faint") for cell in cells)

@@ -1,4 +1,7 @@
-"""The one table of keys, from which bindings, footer and help are made. An upper-case key changes something."""
+"""The one table of keys, from which bindings, footer, palette and help are made.
+
+An upper-case key changes tasks, but for `G`, `K`, `P`, `Q` and `Y`, which are so everywhere.
+"""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -21,7 +24,7 @@ class Key:
         hint: the word in the footer; "" leaves it out there.
         rank: the place in the footer; the last ones are left out where it is narrow.
         mutates: it changes tasks, so that a read-only monitor does not have it.
-        only: "list" or "task" when the footer names it only where that is on the screen.
+        only: places whose footer names it; () is all of them.
     """
 
     keys: str
@@ -33,7 +36,12 @@ class Key:
     hint: str = ""
     rank: int = 0
     mutates: bool = False
-    only: str = ""
+    only: tuple[str, ...] = ()
+
+
+_LIST = ("list",)
+_TASKS = ("list", "task")
+_ROSTERS = ("queues", "workers")
 
 
 def _state_keys() -> Iterator[Key]:
@@ -42,37 +50,55 @@ def _state_keys() -> Iterator[Key]:
         yield Key(str(number), str(number), f"state({number - 1})", label=f"{word} tasks", group="Show")
 
 
-APP_KEYS = (
-    Key("enter", "Enter", "open", label="open the task", group="Show", hint="open", rank=1, only="list"),
-    Key("escape", "Esc", "leave", label="back to the list; unmark", group="Show", hint="back", rank=1, only="task"),
-    Key("R", "R", "act('requeue')", label="requeue", group="Change", hint="requeue", rank=2, mutates=True),
-    Key("C", "C", "act('cancel')", label="cancel", group="Change", hint="cancel", rank=3, mutates=True),
+# fmt: off
+SCREEN_KEYS = (
+    Key("enter", "Enter", "open", label="open the task", group="Show", hint="open", rank=1, only=("list", "queues")),
+    Key("escape", "Esc", "leave", label="back; stop what is being done; unmark; drop the filter", group="Show",
+        hint="back", rank=1, only=("task", *_ROSTERS)),
+    Key("R", "R", "act('requeue')", label="requeue", group="Change", hint="requeue", rank=2, mutates=True, only=_TASKS),
+    Key("C", "C", "act('cancel')", label="cancel", group="Change", hint="cancel", rank=3, mutates=True, only=_TASKS),
+    Key("D", "D", "act('delete')", label="delete", group="Change", hint="delete", rank=4, mutates=True, only=_TASKS),
+    Key("S", "S", "turn_queue", label="stop or resume the queue, in the list of queues", group="Change",
+        hint="stop / resume", rank=2, mutates=True, only=("queues",)),
     *_state_keys(),
-    Key("f", "f", "follow", label="follow: newest tasks come in on top", group="Watch", hint="follow", rank=7),
-    Key("P", "P", "pause", label="pause reading the store", group="Watch", hint="pause", rank=8),
+    Key("left_square_bracket", "[", "next_state(-1)", label="state before", group="Show"),
+    Key("right_square_bracket", "]", "next_state(1)", label="next state", group="Show"),
+    Key("w", "w", "roster('workers')", label="workers", group="Show", hint="workers", rank=8),
+    Key("Q", "Q", "roster('queues')", label="queues", group="Show", hint="queues", rank=9),
+    Key("z", "z", "zoom", label="the task over the whole width, and back", group="Show"),
+    Key("slash", "/", "filter", label="filter", group="Find", hint="filter", rank=6, only=_LIST),
+    Key("s", "s", "sort", label="sort: newest, oldest, ended last", group="Find", hint="sort", rank=10, only=_LIST),
+    Key("t", "t", "range", label="range of time", group="Find", hint="range", rank=11, only=_LIST),
+    Key("colon", ":", "go_to", label="go to a moment or a part: 14:30, 2h, 50%", group="Find"),
+    Key("K", "K", "keep", label="keep the filter by a name", group="Find"),
+    Key("f", "f", "follow", label="follow: what is new comes in on top", group="Watch", hint="follow", rank=7,
+        only=_LIST),
+    Key("P", "P", "pause", label="pause reading the store", group="Watch", hint="pause", rank=13),
+    Key("plus", "+", "rate(1)", label="read more often", group="Watch"),
+    Key("minus", "-", "rate(-1)", label="read less often", group="Watch"),
+    Key("y", "y", "copy_id", label="copy the id", group="Take away", hint="copy id", rank=12, only=_TASKS),
+    Key("Y", "Y", "copy_text", label="copy the traceback, or else the arguments", group="Take away"),
+    Key("e", "e", "export", label="export to .jsonl, .csv or, as a picture, .svg", group="Take away", hint="export",
+        rank=14, only=_LIST),
+    Key("tab", "Tab", "other_pane", label="other pane", group="Other"),
     Key("question_mark", "?", "help", label="this help", group="Other", hint="help", rank=5),
-    Key("q", "q", "quit", label="quit", group="Other", hint="quit", rank=6),
+    Key("q", "q", "app.quit", label="quit", group="Other", hint="quit", rank=15),
 )
 
 TABLE_KEYS = (
-    Key("j,down", "j ↓", "move(1)", label="next task", group="Move"),
-    Key("k,up", "k ↑", "move(-1)", label="task before", group="Move"),
+    Key("j,down", "j ↓", "move(1)", label="next row", group="Move"),
+    Key("k,up", "k ↑", "move(-1)", label="row before", group="Move"),
     Key("pagedown,ctrl+d", "PgDn", "page(1)", label="a page down", group="Move"),
     Key("pageup,ctrl+u", "PgUp", "page(-1)", label="a page up", group="Move"),
-    Key("g,home", "g Home", "newest", label="newest task, with what came in since", group="Move"),
-    Key("G,end", "G End", "oldest", label="oldest task loaded; again loads more", group="Move"),
-    Key(
-        "space",
-        "Space",
-        "mark",
-        label="mark, for changing several",
-        group="Change",
-        hint="mark",
-        rank=4,
-        only="list",
-        mutates=True,
-    ),
+    Key("g,home", "g Home", "newest", label="top of the list, with what came in since", group="Move"),
+    Key("G,end", "G End", "oldest", label="end of the list", group="Move"),
+    Key("space", "Space", "mark", label="mark, for changing several", group="Change", hint="mark", rank=4, only=_LIST,
+        mutates=True),
+    Key("asterisk", "*", "mark_all", label="mark all that match", group="Change", mutates=True),
+    Key("u", "u", "unmark", label="take all marks away", group="Change", mutates=True),
 )
+ROSTER_KEYS = TABLE_KEYS[:6]
+MUTATING = frozenset(key.action.partition("(")[0] for key in SCREEN_KEYS if key.mutates)
 
 DETAIL_KEYS = (
     Key("j,down", "j ↓", "scroll_down", label="scroll down", group="In a task"),
@@ -81,7 +107,12 @@ DETAIL_KEYS = (
     Key("pageup,ctrl+u", "PgUp", "page_up", label="a page up", group="In a task"),
     Key("g,home", "g Home", "scroll_home", label="top", group="In a task"),
     Key("G,end", "G End", "scroll_end", label="end", group="In a task"),
+    Key("n", "n", "section(1)", label="next section", group="In a task"),
+    Key("p", "p", "section(-1)", label="section before", group="In a task"),
+    Key("o", "o", "unfold", label="frames of libraries, and back", group="In a task", hint="library frames", rank=5,
+        only=("task",)),
 )
+# fmt: on
 
 
 def allowed(keys: tuple[Key, ...], *, read_only: bool) -> tuple[Key, ...]:
@@ -90,15 +121,15 @@ def allowed(keys: tuple[Key, ...], *, read_only: bool) -> tuple[Key, ...]:
 
 
 def footer(place: str, *, read_only: bool) -> tuple[Key, ...]:
-    """Choose the keys that the bottom line names while the "list" or the "task" has the screen."""
-    keys = allowed((*APP_KEYS, *TABLE_KEYS), read_only=read_only)
-    hinted = (key for key in keys if key.hint and key.only in ("", place))
+    """Choose the keys that the bottom line names while "list", "task", "workers" or "queues" has the screen."""
+    keys = allowed((*SCREEN_KEYS, *TABLE_KEYS, *DETAIL_KEYS), read_only=read_only)
+    hinted = (key for key in keys if key.hint and (not key.only or place in key.only))
     return tuple(sorted(hinted, key=lambda key: key.rank))
 
 
 def groups(*, read_only: bool) -> list[tuple[str, list[Key]]]:
     """Sort all keys under their headings."""
-    every = allowed((*TABLE_KEYS, *APP_KEYS, *DETAIL_KEYS), read_only=read_only)
+    every = allowed((*TABLE_KEYS, *SCREEN_KEYS, *DETAIL_KEYS), read_only=read_only)
     order = list(dict.fromkeys(key.group for key in every))
     ordered = sorted(every, key=lambda key: order.index(key.group))
     return [(name, list(keys)) for name, keys in groupby(ordered, key=lambda key: key.group)]

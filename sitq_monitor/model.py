@@ -1,9 +1,8 @@
-"""What crosses the border between feed and screen: frozen, cleaned, and complete in itself."""
+"""What the screen shows of a store: frozen, cleaned, and complete in itself."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import NewType, Self
+from typing import NamedTuple, NewType, Self
 
 from sitq.core import TaskStatus
 from sitq.sanitize import Clean
@@ -13,9 +12,6 @@ TaskId = NewType("TaskId", str)
 
 STATES: tuple[TaskStatus | None, ...] = (None, *TaskStatus)
 """The states that can be looked at, in the order of their tabs; None is all of them."""
-
-PAGE = 100
-"""Rows in one page at least; a high screen takes more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,101 +88,98 @@ class TaskDetail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """A lane and what stands in it.
+
+    Attributes:
+        id: the name as the store has it, for acting.
+        pending: waiting ones, the scheduled ones included.
+        oldest_due_at: since when the longest-waiting task has been due; None when none is.
+    """
+
+    id: str
+    name: Clean
+    pending: int
+    scheduled: int
+    running: int
+    success: int
+    failed: int
+    cancelled: int
+    paused: bool
+    oldest_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A worker as it last presented itself.
+
+    Attributes:
+        running: tasks that it runs, of `capacity` at once.
+        seen_at: last heartbeat.
+        alive: its lease holds.
+    """
+
+    id: str
+    label: Clean
+    queues: Clean
+    python: Clean
+    running: int
+    capacity: int
+    started_at: datetime
+    seen_at: datetime | None
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many tasks there are, and who works on them.
+    """How many tasks there are, where they stand, and who works on them.
 
     Attributes:
         tasks: by status.
-        workers: alive ones.
         approximate: the store counts dearly, so these may be a little off.
     """
 
     tasks: tuple[tuple[TaskStatus, int], ...] = ()
-    workers: int = 0
+    queues: tuple[QueueRow, ...] = ()
+    workers: tuple[WorkerRow, ...] = ()
     approximate: bool = False
 
     def of(self, status: TaskStatus | None) -> int:
         """Count the tasks of a status; None counts all."""
         return sum(number for one, number in self.tasks if status in (None, one))
 
+    @property
+    def alive(self) -> int:
+        return sum(worker.alive for worker in self.workers)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What the screen asks for.
 
-    Attributes:
-        status: only tasks of this; None means all.
-        limit: rows in one page.
-        held: ids on a screen that holds still, to be read anew in place.
-        before: the last row that is loaded, when the page after it is wanted.
-        task_id: the task whose detail is shown.
-        live: also read what changes by itself; without it only what was asked for.
-    """
+class Spread(NamedTuple):
+    """The middle and the slow end of durations, in seconds."""
 
-    status: TaskStatus | None = None
-    limit: int = PAGE
-    held: tuple[TaskId, ...] = ()
-    before: TaskId | None = None
-    task_id: TaskId | None = None
-    live: bool = True
+    p50: float
+    p95: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """The whole answer to a view, as of one moment.
+class Pulse:
+    """How fast tasks end, and how long they take.
 
     Attributes:
-        counts: None when the view is not live.
-        head: the newest page.
-        held: those of the view's held rows that still exist.
-        tail: the page after `view.before`; None when none was asked for.
-        trouble: what the store complained of, on one line; what it had said before still stands.
+        ok, failed: tasks ended in a second, in spans of `SPAN` seconds, the oldest first.
+        rate: tasks ended in a second, lately.
+        failing: the part of the lately ended that failed, from 0 to 1.
+        took: how long the last attempts ran; None when none has ended.
+        waited: how long tasks were due before they began.
     """
 
-    view: View
-    read_at: datetime
-    counts: Counts | None = None
-    head: tuple[TaskRow, ...] = ()
-    held: tuple[TaskRow, ...] = ()
-    tail: tuple[TaskRow, ...] | None = None
-    detail: TaskDetail | None = None
-    trouble: Clean | None = None
-
-    def says_the_same_as(self, other: Self) -> bool:
-        """Tell whether the two differ in nothing but their moment."""
-        return replace(self, read_at=other.read_at) == other
+    ok: tuple[float, ...] = ()
+    failed: tuple[float, ...] = ()
+    rate: float = 0.0
+    failing: float = 0.0
+    took: Spread | None = None
+    waited: Spread | None = None
 
 
-class Action(StrEnum):
-    """What a person can do to tasks."""
-
-    REQUEUE = "requeue"
-    CANCEL = "cancel"
-
-    def reaches(self, row: TaskRow) -> bool:
-        """Tell whether the store would do it to a task in this state. The store itself decides in the end."""
-        if row.phase == "deleted":
-            return False
-        return row.status in _REACHED[self]
-
-
-_REACHED = {
-    Action.REQUEUE: {TaskStatus.FAILED, TaskStatus.CANCELLED},
-    Action.CANCEL: {TaskStatus.PENDING, TaskStatus.RUNNING},
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What an action came to.
-
-    Attributes:
-        asked: tasks it was asked for.
-        reached: tasks it was done to; the others had moved on.
-        trouble: why the store did nothing at all.
-    """
-
-    action: Action
-    asked: int
-    reached: int
-    trouble: Clean | None = None
+SPAN = 5
+"""Seconds that one bar of the throughput stands for."""
+BARS = 60

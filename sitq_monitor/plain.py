@@ -8,14 +8,15 @@ from typing import Any
 
 from sitq.core import TaskStatus
 from sitq_monitor.format import age, duration, face
-from sitq_monitor.model import Counts, Snapshot, TaskRow
+from sitq_monitor.model import Counts, TaskRow
+from sitq_monitor.view import Snapshot
 
 TITLES = ("STATE", "ID", "TASK", "QUEUE", "TRY", "AGE", "TOOK", "ERROR / ARGUMENTS")
 
 
 def as_table(snapshot: Snapshot) -> Iterator[str]:
     """Write the counts and the newest tasks, a line each."""
-    lines = [TITLES, *(_line(row, snapshot.read_at) for row in snapshot.head)]
+    lines = [TITLES, *(_line(row, snapshot.read_at) for row in _head(snapshot))]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     yield _counts_line(snapshot.counts or Counts())
     yield ""
@@ -30,15 +31,19 @@ def as_json(snapshot: Snapshot) -> str:
         "read_at": snapshot.read_at,
         "counts": dict(counts.tasks),
         "approximate": counts.approximate,
-        "workers": counts.workers,
-        "tasks": [_fields(row, snapshot.read_at) for row in snapshot.head],
+        "workers": counts.alive,
+        "tasks": [_fields(row, snapshot.read_at) for row in _head(snapshot)],
     }
     return json.dumps(told, default=datetime.isoformat, indent=2)
 
 
+def _head(snapshot: Snapshot) -> tuple[TaskRow, ...]:
+    return (snapshot.rows.head if snapshot.rows else None) or ()
+
+
 def _counts_line(counts: Counts) -> str:
     numbers = (f"{counts.of(status)} {status}" for status in TaskStatus)
-    return f"{', '.join(numbers)}; {counts.workers} worker{'s' if counts.workers != 1 else ''}"
+    return f"{', '.join(numbers)}; {counts.alive} worker{'s' if counts.alive != 1 else ''}"
 
 
 def _line(row: TaskRow, now: datetime) -> tuple[str, ...]:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sitq.core import TaskStatus
+from sitq.core import TaskStatus, WorkerInfo
 from sitq.sanitize import ARGUMENTS_LIMIT, Clean, clean, clean_block, first_line
-from sitq.views import Attempt, Stats, TaskInfo
-from sitq_monitor.model import AttemptRow, Counts, TaskDetail, TaskId, TaskRow
+from sitq.views import Attempt, QueueStats, Stats, TaskInfo
+from sitq_monitor.model import AttemptRow, Counts, QueueRow, TaskDetail, TaskId, TaskRow, WorkerRow
 
 LABEL_SIZE = 8
 _WITH_ERROR = ("failed", "cancelled", "retrying")
@@ -56,11 +56,41 @@ def detail_of(info: TaskInfo, attempts: Sequence[Attempt], now: datetime) -> Tas
 
 
 def counts_of(stats: Stats) -> Counts:
-    """Add the lanes up."""
+    """Add the lanes up, and keep them beside their sum."""
     return Counts(
         tasks=tuple((status, stats.count(status)) for status in TaskStatus),
-        workers=sum(worker.alive for worker in stats.workers),
+        queues=tuple(map(_queue_row, stats.queues)),
+        workers=tuple(map(_worker_row, stats.workers)),
         approximate=stats.approximate,
+    )
+
+
+def _queue_row(stats: QueueStats) -> QueueRow:
+    return QueueRow(
+        id=stats.queue,
+        name=clean(stats.queue),
+        pending=stats.pending,
+        scheduled=stats.scheduled,
+        running=stats.running,
+        success=stats.success,
+        failed=stats.failed,
+        cancelled=stats.cancelled,
+        paused=stats.paused,
+        oldest_due_at=stats.oldest_due_at,
+    )
+
+
+def _worker_row(worker: WorkerInfo) -> WorkerRow:
+    return WorkerRow(
+        id=worker.id,
+        label=clean(worker.id),
+        queues=clean("all" if worker.queues is None else ", ".join(worker.queues)),
+        python=clean(worker.python),
+        running=worker.running,
+        capacity=worker.max_concurrency,
+        started_at=worker.started_at,
+        seen_at=worker.seen_at,
+        alive=worker.alive,
     )
 
 

@@ -22,7 +22,7 @@ from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import Cause, Claim, Outcome, Task, TaskStatus, WorkerInfo, new_task_id
 from sitq_monitor.app import MonitorApp
 from sitq_monitor.feed import Feed
-from sitq_monitor.model import View
+from sitq_monitor.view import View
 
 PICTURES = {"monitor.svg": (140, 36), "monitor-narrow.svg": (80, 24)}
 FAILED_ROW = 12

@@ -8,12 +8,16 @@ from sitq.exceptions import ConfigurationError, ValidationError
 DEFAULT_STORE = "sitq.db"
 
 
-def backend_from_url(url: str | PathLike[str] | None = None, *, create: bool = True) -> Backend:
+def backend_from_url(
+    url: str | PathLike[str] | None = None, *, create: bool = True, read_only: bool = False
+) -> Backend:
     """Make the unopened backend that a URL or a path names; None names the file `sitq.db` in the current folder.
 
     Args:
         url: a path, `sqlite:///path` or `:memory:`.
         create: make the store if it is missing; without it a missing or older one is refused and never changed.
+
+        read_only: open it for reading only; acting verbs are refused.
 
     Raises:
         ConfigurationError: the scheme is unknown.
@@ -26,7 +30,7 @@ def backend_from_url(url: str | PathLike[str] | None = None, *, create: bool = T
         raise ConfigurationError(f"backend must be a path or sqlite:///path, got {text!r}", url=text)
     from sitq.backends.sqlite import SQLiteBackend
 
-    return SQLiteBackend(rest.removeprefix("/") if separator else text, create=create)
+    return SQLiteBackend(rest.removeprefix("/") if separator else text, create=create, read_only=read_only)
 
 
 def as_backend(backend: Backend | str | PathLike[str] | None) -> Backend:

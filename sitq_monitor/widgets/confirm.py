@@ -7,43 +7,54 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Static
+from textual.widgets import Button, Input, Static
 
-from sitq_monitor.phrases import Question
+from sitq_monitor.question import Question
 
 
 class ConfirmAction(ModalScreen[bool]):
-    """Asks whether to go on. The way back has the focus, so that a stray Enter changes nothing.
-
-    Args:
-        question: what would be done, and to what.
-        verb: what the button that goes on says.
-    """
+    """Asks whether to go on. The way back has the focus, so that a stray Enter changes nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "yes"),
-        Binding("escape,n,q", "answer(False)", "no"),
+        Binding("y", "yes", "yes"),
+        Binding("escape,n,q", "no", "no"),
         Binding("left,right", "app.focus_next", "other button"),
     ]
 
-    def __init__(self, question: Question, *, verb: str) -> None:
+    def __init__(self, question: Question) -> None:
         super().__init__()
-        self._question, self._verb = question, verb
+        self._question = question
 
     def compose(self) -> ComposeResult:
+        asked = self._question
         with Vertical(id="dialog"):
-            yield Static(self._question.question, id="question", markup=False)
-            yield Static(self._question.subject, id="subject", markup=False)
+            yield Static(asked.question, id="question", markup=False)
+            yield Static(asked.subject, id="subject", markup=False)
+            if asked.typed:
+                yield Static(f"Type {asked.typed} to go on:", id="typing", markup=False)
+                yield Input(id="typed", compact=True, restrict="[0-9]*", select_on_focus=False)
             with Horizontal(id="answers"):
                 yield Button("Back  Esc", id="back", compact=True)
-                yield Button(f"{self._verb.capitalize()}  y", id="go", compact=True)
+                yield Button(f"{asked.verb}{'' if asked.typed else '  y'}", id="go", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#back").focus()
+        self.query_one("#typed" if self._question.typed else "#back").focus()
 
     @on(Button.Pressed)
     def answer(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "go")
+        if event.button.id == "go":
+            self.action_yes()
+        else:
+            self.action_no()
 
-    def action_answer(self, yes: bool) -> None:
-        self.dismiss(yes)
+    @on(Input.Submitted)
+    def action_yes(self) -> None:
+        if self._is_sure():
+            self.dismiss(True)
+
+    def action_no(self) -> None:
+        self.dismiss(False)
+
+    def _is_sure(self) -> bool:
+        typed = self._question.typed
+        return not typed or self.query_one("#typed", Input).value == typed

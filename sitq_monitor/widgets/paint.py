@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from rich.style import Style as RichStyle
 from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
@@ -20,6 +21,24 @@ Part = tuple[str, str]
 def paint(widget: Widget, *names: str) -> Style:
     """Look a style up as it is on this widget's background; where several are named, the later ones win."""
     return widget.get_visual_style(*(f"paint--{name}" for name in names if name))
+
+
+class Palette:
+    """Looks styles up once: for a table of many cells the look-up costs more than the drawing."""
+
+    def __init__(self, widget: Widget) -> None:
+        self._widget = widget
+        self._styles: dict[tuple[str, ...], RichStyle] = {}
+
+    def __call__(self, *names: str) -> RichStyle:
+        style = self._styles.get(names)
+        if style is None:
+            style = self._styles[names] = paint(self._widget, *names).rich_style
+        return style
+
+    def clear(self) -> None:
+        """Look all up anew, in another theme."""
+        self._styles.clear()
 
 
 def write(widget: Widget, parts: Iterable[Part]) -> Content:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from rich.segment import Segment
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
@@ -12,15 +11,16 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from sitq_monitor.columns import GAP, GUTTER, cells_of, columns_for
+from sitq_monitor.columns import cells_of, columns_for
 from sitq_monitor.keys import TABLE_KEYS
 from sitq_monitor.listing import Listing
-from sitq_monitor.model import Snapshot, TaskId, TaskRow
+from sitq_monitor.marks import Marks
+from sitq_monitor.model import TaskId, TaskRow
+from sitq_monitor.view import END, Place, Snapshot, View
 from sitq_monitor.widgets.bindings import bindings
-from sitq_monitor.widgets.cells import fit
-from sitq_monitor.widgets.paint import CLASSES, paint
+from sitq_monitor.widgets.paint import CLASSES
+from sitq_monitor.widgets.row_painter import RowPainter
 
-CURSOR, MARK = "▌", "◆"
 TICK = 1.0
 
 
@@ -51,18 +51,21 @@ class TaskTable(ScrollView, can_focus=True):
         self._read_only = read_only
         self.listing = Listing()
         self.following = True
-        self.marks: set[TaskId] = set()
+        self.marks = Marks()
+        self.jump: Place | None = None
+        self.may_jump = True
         self._clock = clock
         self._cursor: TaskId | None = None
         self._line = 0
         self._ticked = clock()
-        self._wants_more = False
+        self._wants_below = self._wants_above = False
+        self._painter = RowPainter(self)
 
     def on_mount(self) -> None:
         self.set_interval(TICK, self._tick)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return not (self._read_only and action == "mark")
+        return not (self._read_only and action in ("mark", "mark_all"))
 
     # What is looked at
 
@@ -75,10 +78,9 @@ class TaskTable(ScrollView, can_focus=True):
         return self._line
 
     @property
-    def chosen(self) -> list[TaskRow]:
-        """The rows that an action is for: the marked ones, or else the one under the cursor."""
-        marked = [row for row in self.listing.rows if row.id in self.marks]
-        return marked or ([self.cursor_row] if self.cursor_row else [])
+    def chosen(self) -> tuple[TaskId, ...]:
+        """The tasks that an action is for: the marked ones, or else the one under the cursor."""
+        return self.marks.ids or ((self.cursor_row.id,) if self.cursor_row else ())
 
     @property
     def held(self) -> tuple[TaskId, ...]:
@@ -90,42 +92,57 @@ class TaskTable(ScrollView, can_focus=True):
         return tuple(row.id for row in around)
 
     @property
-    def wants_before(self) -> TaskId | None:
-        """The last row, when the page after it is wanted."""
+    def wants_after(self) -> TaskId | None:
+        """The last row, when the page below it is wanted."""
         rows = self.listing.rows
-        return rows[-1].id if self._wants_more and self.listing.has_more and rows else None
+        return rows[-1].id if self._wants_below and self.listing.has_more and rows else None
+
+    @property
+    def wants_above(self) -> TaskId | None:
+        """The first row, when the page above it is wanted."""
+        rows = self.listing.rows
+        return rows[0].id if self._wants_above and self.listing.has_above and rows else None
 
     # What the feed says
 
     def hear(self, snapshot: Snapshot) -> None:
         """Take a snapshot in: rows come in on top while following, and change in their places otherwise."""
-        view, listing = snapshot.view, self.listing
-        if view.live:
-            listing.hear(snapshot.head, limit=view.limit)
+        view, rows = snapshot.view, snapshot.rows
+        if rows is not None and rows.head is not None:
+            self.listing.hear(rows.head, limit=view.limit)
             if self.following:
                 self._adopt()
-            else:
-                self._repaint(listing.refresh(view.held, snapshot.held))
-        if view.before and snapshot.tail is not None and listing.extend(view.before, snapshot.tail, limit=view.limit):
-            self._wants_more = False
-            self._resize()
+        if snapshot.held is not None and not self.following:
+            self._repaint(self.listing.refresh(view.held, snapshot.held))
+        if rows is not None and view.after and rows.below is not None:
+            self._take_below(view.after, rows.below, view.limit)
+        if rows is not None and view.above and rows.over is not None:
+            self._take_above(view.above, rows.over, view.limit)
+        if rows is not None and rows.jumped is not None and self.jump is not None and view.jump == self.jump:
+            self._land(view, rows.jumped)
         self.post_message(self.Changed())
 
     def start_over(self) -> None:
         """Forget all rows, and follow."""
         self.listing = Listing()
-        self.marks.clear()
-        self.following, self._cursor, self._line, self._wants_more = True, None, 0, False
+        self.following, self._cursor, self._line, self.jump = True, None, 0, None
+        self._wants_below = self._wants_above = False
         self._resize()
         self.scroll_to(y=0, animate=False, immediate=True)
+        self.marks.clear()
         self.refresh()
 
     def follow(self, on: bool) -> None:
         """Let newest tasks come in on top, or hold still."""
-        self.following = on
         if on:
             self.action_newest()
-            self.following = True
+        self.following = on
+        self.post_message(self.Changed())
+
+    def go_to(self, place: Place) -> None:
+        """Ask for the rows at a place of the list; they come with a snapshot."""
+        self.jump = place
+        self.following = False
         self.post_message(self.Changed())
 
     # Keys and mouse
@@ -141,22 +158,28 @@ class TaskTable(ScrollView, can_focus=True):
         self._go(0)
 
     def action_oldest(self) -> None:
-        self._go(len(self.listing.rows) - 1)
+        if self.listing.has_more and self.may_jump:
+            self.go_to(END)
+        else:
+            self._go(len(self.listing.rows) - 1)
 
     def action_mark(self) -> None:
         row = self.cursor_row
         if row is not None:
-            self.marks ^= {row.id}
-            self._repaint([self._line])
+            self.marks.turn(row.id)
+            self.refresh()
             self._go(self._line + 1)
 
-    def unmark(self) -> bool:
-        """Take all marks away, and tell whether there were any."""
-        had, self.marks = bool(self.marks), set()
-        if had:
+    def action_mark_all(self) -> None:
+        if self.listing.rows:
+            self.marks.mark_all()
             self.refresh()
             self.post_message(self.Changed())
-        return had
+
+    def action_unmark(self) -> None:
+        if self.marks.clear():
+            self.refresh()
+            self.post_message(self.Changed())
 
     def on_click(self, event: events.Click) -> None:
         line = event.y + self.scroll_offset.y
@@ -168,10 +191,11 @@ class TaskTable(ScrollView, can_focus=True):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if round(new_value) > 0:
+        top = round(new_value)
+        if top > 0:
             self.following = False
-        if round(old_value) != round(new_value):
-            self._wants_more = self._wants_more or self._near_end(round(new_value) + self.size.height)
+        if round(old_value) != top:
+            self._want_around(top)
             self.post_message(self.Changed())
 
     def on_resize(self) -> None:
@@ -180,25 +204,18 @@ class TaskTable(ScrollView, can_focus=True):
 
     # Drawing
 
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._painter.clear()
+
     def render_line(self, y: int) -> Strip:
-        line = y + self.scroll_offset.y
-        width = self._width
+        line, width = y + self.scroll_offset.y, self._width
         if line >= len(self.listing.rows):
             return Strip.blank(width, self.rich_style)
         row = self.listing.rows[line]
-        segments = self._segments(row, on_cursor=line == self._line)
-        return Strip(segments).adjust_cell_length(width, segments[-1].style)
-
-    def _segments(self, row: TaskRow, *, on_cursor: bool) -> list[Segment]:
-        width = self._width
-        base = ("cursor" if self.has_focus else "cursor-blurred") if on_cursor else ""
-        gutter = fit((CURSOR if on_cursor else " ") + (MARK if row.id in self.marks else " "), GUTTER)
-        segments = [Segment(gutter, paint(self, "mark", base).rich_style)]
-        for column, cell in zip(columns_for(width), cells_of(row, width, self._clock()), strict=True):
-            text = fit(cell.text, column.width, right=column.right, dotted=column.dotted)
-            style = paint(self, "faint" if row.phase == "deleted" else cell.style, base)
-            segments.append(Segment(text + " " * GAP, style.rich_style))
-        return segments
+        base = ("cursor" if self.has_focus else "cursor-blurred") if line == self._line else ""
+        cells = cells_of(row, width, self._clock())
+        return self._painter.draw(columns_for(width), cells, width, base=base, marked=row.id in self.marks)
 
     @property
     def _width(self) -> int:
@@ -216,7 +233,7 @@ class TaskTable(ScrollView, can_focus=True):
         for line in lines:
             self.refresh_line(line)
 
-    # Moving
+    # Rows that come and go
 
     def _adopt(self) -> None:
         changed = self.listing.adopt()
@@ -226,19 +243,54 @@ class TaskTable(ScrollView, can_focus=True):
         self._resize()
         self._repaint({*changed, *({old, self._line} if old != self._line else ())})
 
+    def _take_below(self, after: TaskId, page: tuple[TaskRow, ...], limit: int) -> None:
+        gone = self.listing.extend_below(after, page, limit=limit)
+        if gone is not None:
+            self._wants_below = False
+            self._shift(-gone)
+
+    def _take_above(self, above: TaskId, page: tuple[TaskRow, ...], limit: int) -> None:
+        came = self.listing.extend_above(above, page, limit=limit)
+        if came is not None:
+            self._wants_above = False
+            self._shift(came)
+
+    def _shift(self, by: int) -> None:
+        """Move cursor and picture with rows that came or went above them, so that they stand still."""
+        self._line = max(self._line + by, 0)
+        self._cursor = self.cursor_row.id if self.cursor_row else None
+        self._resize()
+        if by:
+            self.scroll_to(y=max(self.scroll_offset.y + by, 0), animate=False, immediate=True, force=True)
+            self.refresh()
+
+    def _land(self, view: View, page: tuple[TaskRow, ...]) -> None:
+        self.jump = None
+        to_end = view.jump == END
+        self.listing.jump(page, limit=view.limit, to_end=to_end)
+        self._resize()
+        self.scroll_to(y=0, animate=False, immediate=True)
+        self._go(len(page) - 1 if to_end else 0)
+        self.refresh()
+
+    # Moving
+
     def _go(self, line: int) -> None:
         rows = self.listing.rows
         line = min(max(line, 0), max(len(rows) - 1, 0))
         self.following = False
-        self._wants_more = self._wants_more or self._near_end(line + self.size.height)
         self._repaint({self._line, line})
         self._line = line
         self._cursor = rows[line].id if rows else None
         self._show_cursor()
+        self._want_around(line)
         self.post_message(self.Changed())
 
-    def _near_end(self, line: int) -> bool:
-        return self.listing.has_more and line >= len(self.listing.rows)
+    def _want_around(self, line: int) -> None:
+        """Want the next pages when a screen's height from here they would be needed."""
+        height = max(self.size.height, 1)
+        self._wants_below = self._wants_below or line + 2 * height >= len(self.listing.rows)
+        self._wants_above = self._wants_above or line < height
 
     def _show_cursor(self) -> None:
         top, height = self.scroll_offset.y, max(self.size.height, 1)

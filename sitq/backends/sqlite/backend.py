@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from os import PathLike, fspath
 from typing import Any, TypeVar, cast
@@ -13,7 +14,7 @@ from sitq.backends.base import Backend
 from sitq.backends.sqlite import dependencies, output, reads, schedules, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.backends.sqlite.connection import Connection
-from sitq.backends.sqlite.files import full_path, store_file
+from sitq.backends.sqlite.files import StoreFile, full_path, store_file
 from sitq.backends.sqlite.owners import Owners, heartbeat
 from sitq.backends.sqlite.watch import Bell
 from sitq.backends.sqlite.writer import Writer
@@ -34,6 +35,7 @@ class SQLiteBackend(Backend):
     Args:
         path: the file, or `:memory:` for a store that all backends of this process share while one is open.
         create: make the file or migrate its schema if need be; without it such a file is refused unchanged.
+        read_only: open the file for reading only; the verbs that change it are refused. It is never made or migrated.
         durability: "normal" loses nothing when a process dies, and at most the last moments when the power fails;
             "full" waits for the disk at every commit, which costs 7 % in batches and 62 % for single tasks.
         lock_timeout: seconds to try while another program holds the file's lock.
@@ -49,6 +51,7 @@ class SQLiteBackend(Backend):
         path: str | PathLike[str] = "sitq.db",
         *,
         create: bool = True,
+        read_only: bool = False,
         durability: str = "normal",
         lock_timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
@@ -64,7 +67,8 @@ class SQLiteBackend(Backend):
         # At once, so that a twin that opens after a change of folder opens the same file.
         self.path = full_path(fspath(path))
         self._options: dict[str, Any] = {"durability": durability, "lock_timeout": lock_timeout, "clock": clock}
-        self._create = create
+        self._create = create and not read_only
+        self._read_only = read_only
         self._open: _OpenStore | None = None
         self._opening: asyncio.Lock | None = None
 
@@ -76,7 +80,7 @@ class SQLiteBackend(Backend):
         return self._open is not None and self._open.usable
 
     def twin(self) -> "SQLiteBackend":
-        return SQLiteBackend(self.path, create=self._create, **self._options)
+        return SQLiteBackend(self.path, create=self._create, read_only=self._read_only, **self._options)
 
     async def connect(self) -> None:
         if self.connected:
@@ -88,7 +92,10 @@ class SQLiteBackend(Backend):
         self._opening = self._opening or asyncio.Lock()
         async with self._opening:
             if self._open is None:
-                self._open = await _OpenStore.open(self.path, create=self._create, **self._options)
+                self._open = await _OpenStore.open(self._file(), create=self._create, **self._options)
+
+    def _file(self) -> StoreFile:
+        return replace(store_file(self.path), read_only=self._read_only)
 
     async def close(self) -> None:
         store, self._open, self._opening = self._open, None, None
@@ -200,7 +207,7 @@ class _OpenStore:
         self.path = writer.file.path
         self._options = options
         self._writing = writer
-        self._reading: Connection | None = writer if writer.file.in_memory else None
+        self._reading: Connection | None = writer if writer.file.in_memory or writer.file.read_only else None
         self._reader_lock = asyncio.Lock()
         self._bell = bell
         self._clock = writer.clock
@@ -212,10 +219,9 @@ class _OpenStore:
         self._pid = os.getpid()
 
     @classmethod
-    async def open(cls, path: str, *, create: bool, **options: Any) -> "_OpenStore":
-        file = store_file(path)
+    async def open(cls, file: StoreFile, *, create: bool, **options: Any) -> "_OpenStore":
         file.prepare(create=create)
-        writer = Connection(file, **options)
+        writer = Connection(file, query_only=file.read_only, **options)
         await writer.open(create=create)
         return cls(writer, Bell(file), options)
 
@@ -254,6 +260,8 @@ class _OpenStore:
 
     async def write(self, verb: Callable[..., Any], request: Any, **rows: int) -> Any:
         self.check_use()
+        if self._writing.file.read_only:
+            raise BackendError(f"{self.path} is open for reading only; open it without read_only to change tasks")
         return await self._writer.do(verb, request, **rows)
 
     async def exchange(self, outcomes: Sequence[Outcome], demand: Demand) -> tuple[set[str], list[Claim]]:

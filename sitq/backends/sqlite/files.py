@@ -34,10 +34,12 @@ class StoreFile:
 
     Attributes:
         shared: it lies in a network or cloud-sync folder.
+        read_only: SQLite is to open it for reading only.
     """
 
     path: str
     shared: bool = False
+    read_only: bool = False
 
     @property
     def in_memory(self) -> bool:
@@ -48,7 +50,7 @@ class StoreFile:
         """Name the file for SQLite, which then never makes it by itself."""
         if self.in_memory:
             return "file:/sitq-memory?vfs=memdb"
-        return f"{Path(self.path).as_uri()}?mode=rw"
+        return f"{Path(self.path).as_uri()}?mode={'ro' if self.read_only else 'rw'}"
 
     def identity(self) -> tuple[int, int] | None:
         """Device and inode of the file as it lies there now; None when it is gone or in memory."""

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sitq.backends.sqlite.occurrences import OF_SCHEDULE, occurrence_of
+from sitq.backends.sqlite.listing import selection
+from sitq.backends.sqlite.occurrences import occurrence_of
 from sitq.backends.sqlite.output import progress_of
-from sitq.backends.sqlite.schema import BLOCKED, FAILED, PARKED, READY, SCHEDULED, STATES, STATUS
+from sitq.backends.sqlite.schema import BLOCKED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.core import Cause, OnFailure, Result, Task, TaskStatus, WorkerInfo
 from sitq.views import Attempt, QueueStats, Stats, TaskInfo, TaskQuery
 
@@ -102,55 +103,10 @@ _INFO = """select task.id, name, task.queue, state, priority, attempt, max_attem
 
 def list_tasks(raw: sqlite3.Connection, request: tuple[TaskQuery, int]) -> list[TaskInfo]:
     query, now = request
-    conditions, parameters = _conditions(query)
-    source = _INFO.format(_index_for(query))
-    statement = f"{source} where {' and '.join(conditions)} order by task.seq desc limit :limit"
+    index, conditions, order, parameters = selection(raw, query)
+    statement = f"{_INFO.format(index)} where {conditions} order by {order} limit :limit"
     parameters |= {"now": now, "limit": query.limit}
     return [_info(row) for row in raw.execute(statement, parameters)]
-
-
-# If the last task of the page before was deleted meanwhile, its id still tells its place: ids sort by time.
-_BEFORE = """task.seq < coalesce((select seq from task where id = :before),
-  (select seq + 1 from task where id < :before order by id desc limit 1), 0)"""
-
-
-def _conditions(query: TaskQuery) -> tuple[list[str], dict[str, Any]]:
-    """Choose the fixed conditions of a query; values travel as parameters only."""
-    conditions, parameters = ["true"], dict[str, Any]()
-    if query.ids:
-        conditions.append("task.id in (select value from json_each(:ids))")
-        parameters["ids"] = json.dumps(query.ids)
-    if query.statuses:
-        conditions += _state_conditions([state for status in query.statuses for state in STATES[TaskStatus(status)]])
-    if query.queue is not None:
-        conditions.append("task.queue = :queue")
-        parameters["queue"] = query.queue
-    if query.name is not None:
-        conditions.append("name glob :name")
-        parameters["name"] = query.name.replace("[", "[[]").replace("?", "[?]")
-    if query.schedule is not None:
-        conditions.append(OF_SCHEDULE)
-        parameters["schedule"] = query.schedule
-    if query.before is not None:
-        conditions.append(_BEFORE)
-        parameters["before"] = query.before
-    return conditions, parameters
-
-
-def _index_for(query: TaskQuery) -> str:
-    """Choose the index of rare states: left to itself SQLite walks the newest rows until it has found enough."""
-    statuses = set(query.statuses)
-    if query.ids or not statuses:
-        return ""
-    if statuses == {TaskStatus.RUNNING}:
-        return "indexed by task_running"
-    return "indexed by task_bad" if statuses <= {TaskStatus.FAILED, TaskStatus.CANCELLED} else ""
-
-
-def _state_conditions(states: Sequence[int]) -> list[str]:
-    """Name states so that SQLite sees that a partial index serves: as literals, and with the index's own condition."""
-    named = f"state in ({', '.join(map(str, states))})" if len(states) > 1 else f"state = {states[0]}"
-    return [named, "state >= 4"] if min(states) >= FAILED else [named]
 
 
 def _info(row: Sequence[Any]) -> TaskInfo:

@@ -108,7 +108,11 @@ alter table dependency add column takes integer not null default 1;
 create index dependency_task on dependency(task);
 """
 
-MIGRATIONS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+create index task_blocked on task(due_at) where state = -1;
+"""
+
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -27,6 +27,14 @@ class FilledStore:
         await self.backend.enqueue([task])
         return task.id
 
+    async def enqueue_many(self, number: int) -> None:
+        for start in range(0, number, 1000):
+            count = min(1000, number - start)
+            await self.backend.enqueue([Task(id=new_task_id(), name="greet", payload=b"") for _ in range(count)])
+
+    async def list(self) -> list[TaskInfo]:
+        return await self.backend.list_tasks(TaskQuery())
+
     async def run(self, name: str = "greet", **overrides: Any) -> Claim:
         """Enqueue a task and let the worker take it."""
         process = this_process()

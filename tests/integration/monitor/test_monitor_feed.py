@@ -1,62 +1,29 @@
 """Feed: watches a real file, also when other processes change it, and acts on it."""
 
 import asyncio
+import contextlib
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from monitor_listener import Listener
 from monitor_store import FilledStore
 
+from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import TaskStatus
 from sitq.exceptions import ConnectionError
 from sitq_monitor.feed import Feed, read_once
-from sitq_monitor.model import Action, Outcome, Snapshot, TaskId, View
+from sitq_monitor.model import SPAN, TaskId, TaskRow
+from sitq_monitor.view import END, Filter, Snapshot, View
 
 
-class Listener:
-    """A feed and the news that it posted."""
-
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-        self.news: list[Snapshot | Outcome] = []
-        feed.listen(self.news.append)
-
-    @property
-    def snapshots(self) -> list[Snapshot]:
-        return [news for news in self.news if isinstance(news, Snapshot)]
-
-    @property
-    def outcomes(self) -> list[Outcome]:
-        return [news for news in self.news if isinstance(news, Outcome)]
-
-    async def snapshot(self, fits: Callable[[Snapshot], object]) -> Snapshot:
-        """Wait until the newest snapshot fits."""
-        deadline = time.monotonic() + 5
-        while not (self.snapshots and fits(self.snapshots[-1])):
-            assert time.monotonic() < deadline, f"no such snapshot, the last of {len(self.snapshots)} differs"
-            await asyncio.sleep(0.005)
-        return self.snapshots[-1]
-
-    async def outcome(self) -> Outcome:
-        """Wait until an action has been carried out."""
-        deadline = time.monotonic() + 5
-        while not self.outcomes:
-            assert time.monotonic() < deadline, "no outcome came"
-            await asyncio.sleep(0.005)
-        return self.outcomes[-1]
-
-
-@pytest.fixture
-async def listener(store: FilledStore) -> AsyncIterator[Listener]:
-    feed = Feed(store.path, View())
-    feed.open()
-    yield Listener(feed)
-    feed.close()
+def head(snapshot: Snapshot) -> tuple[TaskRow, ...]:
+    return (snapshot.rows.head if snapshot.rows else None) or ()
 
 
 def names(snapshot: Snapshot) -> list[str]:
-    return [row.name for row in snapshot.head]
+    return [row.name for row in head(snapshot)]
 
 
 async def test_first_snapshot_holds_the_newest_tasks_and_counts(store: FilledStore) -> None:
@@ -68,17 +35,17 @@ async def test_first_snapshot_holds_the_newest_tasks_and_counts(store: FilledSto
 
     assert names(snapshot) == ["waiting", "broken", "done"]
     assert snapshot.counts.of(None) == 3
-    assert snapshot.counts.workers == 1
+    assert snapshot.counts.alive == 1
 
 
 async def test_view_of_a_state_lists_only_its_tasks(store: FilledStore) -> None:
     await store.succeed("done")
     await store.fail("broken")
 
-    snapshot = await read_once(store.path, View(status=TaskStatus.FAILED))
+    snapshot = await read_once(store.path, View(filter=Filter(status=TaskStatus.FAILED)))
 
     assert names(snapshot) == ["broken"]
-    assert (snapshot.head[0].note, snapshot.head[0].note_is_error) == ("ValueError: no", True)
+    assert (head(snapshot)[0].note, head(snapshot)[0].note_is_error) == ("ValueError: no", True)
 
 
 async def test_page_after_a_row_follows_it(store: FilledStore) -> None:
@@ -86,9 +53,9 @@ async def test_page_after_a_row_follows_it(store: FilledStore) -> None:
         await store.enqueue(f"task_{number}")
     first = await read_once(store.path, View(limit=2))
 
-    second = await read_once(store.path, View(limit=2, before=first.head[-1].id))
+    second = await read_once(store.path, View(limit=2, after=head(first)[-1].id))
 
-    assert [row.name for row in second.tail] == ["task_2", "task_1"]
+    assert [row.name for row in second.rows.below] == ["task_2", "task_1"]
 
 
 async def test_held_rows_are_read_anew(store: FilledStore) -> None:
@@ -118,7 +85,7 @@ async def test_change_of_the_file_brings_a_snapshot(store: FilledStore, listener
 
     await store.enqueue("fresh")
 
-    assert names(await listener.snapshot(lambda snapshot: snapshot.head)) == ["fresh"]
+    assert names(await listener.snapshot(lambda snapshot: head(snapshot))) == ["fresh"]
 
 
 async def test_snapshots_come_at_most_four_times_a_second(store: FilledStore, listener: Listener) -> None:
@@ -132,7 +99,7 @@ async def test_snapshots_come_at_most_four_times_a_second(store: FilledStore, li
 
 async def test_quiet_file_brings_no_snapshot_but_the_first(store: FilledStore, listener: Listener) -> None:
     await store.enqueue()
-    await listener.snapshot(lambda snapshot: snapshot.head)
+    await listener.snapshot(lambda snapshot: head(snapshot))
     before = len(listener.snapshots)
     await asyncio.sleep(1.5)
 
@@ -141,11 +108,11 @@ async def test_quiet_file_brings_no_snapshot_but_the_first(store: FilledStore, l
 
 async def test_view_is_answered_at_once(store: FilledStore, listener: Listener) -> None:
     await store.enqueue("waiting")
-    await listener.snapshot(lambda snapshot: snapshot.head)
+    await listener.snapshot(lambda snapshot: head(snapshot))
 
     begun = time.monotonic()
-    listener.feed.look(View(status=TaskStatus.FAILED))
-    await listener.snapshot(lambda snapshot: snapshot.view.status is TaskStatus.FAILED)
+    listener.feed.look(View(filter=Filter(status=TaskStatus.FAILED)))
+    await listener.snapshot(lambda snapshot: snapshot.view.filter.status is TaskStatus.FAILED)
 
     assert time.monotonic() - begun < 0.2
 
@@ -158,43 +125,13 @@ async def test_feed_that_is_not_live_reads_only_what_it_is_asked_for(store: Fill
     await store.enqueue("second")
     await asyncio.sleep(0.4)
 
-    assert (shown.counts, shown.head, shown.detail.row.name) == (None, (), "first")
+    assert (shown.counts, shown.rows.head, shown.detail.row.name) == (None, None, "first")
     assert listener.snapshots[-1] is shown
-
-
-async def test_requeue_reaches_only_what_has_ended(store: FilledStore, listener: Listener) -> None:
-    broken, waiting = await store.fail(), await store.enqueue()
-
-    listener.feed.act(Action.REQUEUE, [TaskId(broken), TaskId(waiting)])
-
-    outcome = await listener.outcome()
-    assert (outcome.asked, outcome.reached) == (2, 1)
-    assert (await store.look_up(broken)).status is TaskStatus.PENDING
-
-
-async def test_cancel_makes_a_pending_task_cancelled(store: FilledStore, listener: Listener) -> None:
-    waiting = await store.enqueue()
-
-    listener.feed.act(Action.CANCEL, [TaskId(waiting)])
-
-    assert (await listener.outcome()).reached == 1
-    assert (await store.look_up(waiting)).status is TaskStatus.CANCELLED
-
-
-async def test_action_is_finished_before_the_feed_closes(store: FilledStore) -> None:
-    waiting = await store.enqueue()
-    feed = Feed(store.path, View())
-    feed.open()
-
-    feed.act(Action.CANCEL, [TaskId(waiting)])
-    feed.close()
-
-    assert (await store.look_up(waiting)).status is TaskStatus.CANCELLED
 
 
 async def test_file_that_is_replaced_is_told_and_read_again(store: FilledStore, listener: Listener) -> None:
     await store.enqueue("first")
-    await listener.snapshot(lambda snapshot: snapshot.head)
+    await listener.snapshot(lambda snapshot: head(snapshot))
     moved = store.path.with_name("moved.db")
     store.path.rename(moved)
 
@@ -203,7 +140,7 @@ async def test_file_that_is_replaced_is_told_and_read_again(store: FilledStore, 
     await store.enqueue("second")
 
     assert str(store.path) in told.trouble
-    assert names(await listener.snapshot(lambda snapshot: len(snapshot.head) == 2)) == ["second", "first"]
+    assert names(await listener.snapshot(lambda snapshot: len(head(snapshot)) == 2)) == ["second", "first"]
 
 
 def test_missing_file_is_refused_and_not_made(tmp_path: Path) -> None:
@@ -223,3 +160,95 @@ async def test_closing_twice_is_harmless(store: FilledStore) -> None:
     feed.close()
     feed.close()
     feed.look(View(limit=7))
+
+
+async def test_filtered_view_is_searched_and_its_matches_are_counted(store: FilledStore, listener: Listener) -> None:
+    for number in range(3):
+        await store.enqueue(f"send_{number}", queue="mail")
+    await store.enqueue("send_4")
+
+    listener.feed.look(View(filter=Filter(name="send_*", queue="mail"), limit=2))
+
+    snapshot = await listener.found(lambda snapshot: not snapshot.view.filter.is_plain and snapshot.rows)
+    assert (names(snapshot), snapshot.rows.matches) == (["send_2", "send_1"], 3)
+
+
+async def test_jump_to_the_end_and_back_reads_one_page_each(store: FilledStore) -> None:
+    for number in range(9):
+        await store.enqueue(f"task_{number}")
+
+    end = (await read_once(store.path, View(limit=3, jump=END))).rows.jumped
+    above = (await read_once(store.path, View(limit=3, above=end[0].id))).rows.over
+
+    assert [row.name for row in end] == ["task_2", "task_1", "task_0"]
+    assert [row.name for row in above] == ["task_5", "task_4", "task_3"]
+
+
+async def test_jump_to_a_moment_begins_with_what_arrived_before_it(store: FilledStore) -> None:
+    for number in range(4):
+        await store.enqueue(f"task_{number}")
+        await asyncio.sleep(0.002)
+    moment = (await read_once(store.path, View())).rows.head[1].enqueued_at
+
+    jumped = (await read_once(store.path, View(jump=moment))).rows.jumped
+
+    assert [row.name for row in jumped] == ["task_2", "task_1", "task_0"]
+
+
+async def test_pulse_tells_how_tasks_end(store: FilledStore, listener: Listener) -> None:
+    await store.succeed()
+    await store.fail()
+
+    pulse = await listener.pulse(lambda pulse: sum(pulse.failed))
+
+    assert (sum(pulse.ok), sum(pulse.failed)) == (1 / SPAN, 1 / SPAN)
+    assert (pulse.failing, pulse.rate) == (0.5, 0.2)
+    assert 0 <= pulse.took.p50 <= pulse.took.p95 < 5
+
+
+async def test_queues_and_workers_are_told(store: FilledStore) -> None:
+    await store.run("send", queue="mail")
+    await store.enqueue(queue="video")
+    await store.backend.set_paused("video", True)
+
+    counts = (await read_once(store.path, View())).counts
+
+    assert [(queue.name, queue.running, queue.pending, queue.paused) for queue in counts.queues] == [
+        ("mail", 1, 0, False),
+        ("video", 0, 1, True),
+    ]
+    assert [(worker.running, worker.capacity, worker.alive) for worker in counts.workers] == [(1, 1, True)]
+
+
+def test_locked_file_is_waited_for_behind_the_screen(path: Path) -> None:
+    asyncio.run(make_empty(path))
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("pragma locking_mode = exclusive")
+        other.execute("begin exclusive")
+        feed = Feed(path, View())
+        listener = Listener(feed)
+        feed.open()
+        told = listener.snapshots[-1].trouble
+        begun = time.monotonic()
+        feed.close()
+
+    assert "locked" in told
+    assert time.monotonic() - begun < 2
+
+
+async def test_row_that_cannot_be_shown_is_told_and_does_not_end_the_feed(
+    store: FilledStore, listener: Listener
+) -> None:
+    await store.enqueue(tags=("a",))
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("update task set tags = 'no JSON'")
+        told = await listener.snapshot(lambda snapshot: snapshot.trouble)
+        other.execute("update task set tags = null")
+
+    assert "could not be shown" in told.trouble
+    assert len(head(await listener.snapshot(lambda snapshot: not snapshot.trouble and snapshot.rows))) == 1
+
+
+async def make_empty(path: Path) -> None:
+    async with SQLiteBackend(path):
+        pass

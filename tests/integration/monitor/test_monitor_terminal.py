@@ -131,7 +131,7 @@ def look_at_everything(screen: Terminal) -> None:
     screen.type("j\r")
     screen.read_until("none of 1 yet")
     screen.type("?")
-    screen.read_until("next task")
+    screen.read_until("next row")
     screen.type("q")
     screen.read_until("back")
     screen.type("q")

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from contract.builders import (
 from sitq.backends.sqlite import SQLiteBackend, dependencies, owners, reads, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.core import Claim, OnConflict, TaskStatus, WorkerInfo
-from sitq.views import TaskQuery
+from sitq.views import Order, TaskQuery
 from sqlite.probes import Probe, probing
 
 LANES = tuple(f"lane-{number}" for number in range(6))
@@ -254,3 +255,25 @@ def test_list_by_ids_finds_them_by_id(probe: Probe, stock: Stock) -> None:
 
     assert "SCAN task" not in plan
     assert "sqlite_autoindex_task_1" in plan
+
+
+@pytest.mark.parametrize("order", [Order.OLDEST, Order.ENDED])
+def test_list_in_another_order_reads_one_page(probe: Probe, order: Order) -> None:
+    whole, page = (probe.steps_of(reads.list_tasks, probe, (TaskQuery(limit=n, order=order), 0)) for n in (100_000, 10))
+
+    assert page < whole / 100
+
+
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+def test_list_of_a_time_long_past_or_to_come_reads_no_other_task(probe: Probe, order: Order) -> None:
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    whole = probe.steps_of(reads.list_tasks, probe, (TaskQuery(limit=100_000), 0))
+
+    for query in (TaskQuery(since=now + hour, order=order), TaskQuery(until=now - hour, order=order)):
+        assert probe.steps_of(reads.list_tasks, probe, (query, 0)) < whole / 500
+
+
+def test_list_of_few_pending_tasks_is_found_by_their_indexes(probe: Probe) -> None:
+    (*_, plan) = probe.plans_of(reads.list_tasks, probe, (TaskQuery(statuses=(TaskStatus.PENDING,)), 0))
+
+    assert all(index in plan for index in ("task_ready", "task_scheduled", "task_blocked", "task_parked"))

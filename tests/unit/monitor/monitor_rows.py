@@ -2,15 +2,20 @@
 
 import html
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sitq.core import TaskStatus
 from sitq.sanitize import Clean, clean
+from sitq.views import Order
 from sitq_monitor.app import MonitorApp
-from sitq_monitor.model import Action, AttemptRow, Counts, Outcome, Snapshot, TaskDetail, TaskId, TaskRow, View
+from sitq_monitor.deed import Action, Plan, Scope, Tally
+from sitq_monitor.model import AttemptRow, Counts, QueueRow, TaskDetail, TaskId, TaskRow, WorkerRow
+from sitq_monitor.source import News
+from sitq_monitor.view import END, Rows, Snapshot, View
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FINAL = (TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.CANCELLED)
@@ -73,6 +78,27 @@ def make_detail(row: TaskRow, **overrides: Any) -> TaskDetail:
     return TaskDetail(**(facts | overrides))
 
 
+def make_queue(name: str = "default", **overrides: Any) -> QueueRow:
+    facts: dict[str, Any] = dict.fromkeys(("pending", "scheduled", "running", "success", "failed", "cancelled"), 0)
+    facts |= {"id": name, "name": clean(name), "paused": False, "oldest_due_at": None}
+    return QueueRow(**(facts | overrides))
+
+
+def make_worker(label: str = "worker-1", **overrides: Any) -> WorkerRow:
+    facts: dict[str, Any] = {
+        "id": label,
+        "label": clean(label),
+        "queues": Clean("all"),
+        "python": Clean("3.12"),
+        "running": 1,
+        "capacity": 4,
+        "started_at": NOW - timedelta(hours=2),
+        "seen_at": NOW - timedelta(seconds=3),
+        "alive": True,
+    }
+    return WorkerRow(**(facts | overrides))
+
+
 class Still:
     """A source whose rows change only when a test changes them; it remembers what it was asked for.
 
@@ -82,11 +108,18 @@ class Still:
 
     def __init__(self, rows: Sequence[TaskRow] = ()) -> None:
         self.rows = list(rows)
+        self.queues = [make_queue()]
+        self.workers = [make_worker()]
         self.acts: list[tuple[Action, list[TaskId]]] = []
+        self.plans: list[Plan] = []
+        self.paused: list[tuple[str, bool]] = []
+        self.exports: list[tuple[Path, Scope]] = []
+        self.halted = False
+        self.rate = 4.0
         self.view = View()
-        self._post: Callable[[Snapshot | Outcome], None] = lambda news: None
+        self._post: Callable[[News], None] = lambda news: None
 
-    def listen(self, post: Callable[[Snapshot | Outcome], None]) -> None:
+    def listen(self, post: Callable[[News], None]) -> None:
         self._post = post
         self.tell()
 
@@ -94,9 +127,37 @@ class Still:
         self.view = view
         self.tell()
 
-    def act(self, action: Action, ids: Collection[TaskId]) -> None:
-        self.acts.append((action, list(ids)))
-        self._post(Outcome(action=action, asked=len(ids), reached=len(ids)))
+    def plan(self, action: Action, scope: Scope) -> None:
+        chosen = [row for row in self.rows if row.id in scope.ids] if scope.ids is not None else self._listed(scope)
+        skipped = [row.status for row in chosen if row.status not in action.reaches]
+        self.plans.append(
+            Plan(
+                action=action,
+                scope=scope,
+                eligible=len(chosen) - len(skipped),
+                skipped=tuple((status, skipped.count(status)) for status in TaskStatus if status in skipped),
+                names=tuple(dict.fromkeys(row.name for row in chosen if row.status in action.reaches)),
+            )
+        )
+        self._post(self.plans[-1])
+
+    def act(self, plan: Plan) -> None:
+        among = plan.scope.ids if plan.scope.ids is not None else [row.id for row in self._listed(plan.scope)]
+        reached = [row.id for row in self.rows if row.id in among and row.status in plan.action.reaches]
+        self.acts.append((plan.action, reached))
+        self.say(Tally(action=plan.action, asked=len(reached), reached=len(reached)))
+
+    def set_paused(self, queue: str, paused: bool) -> None:
+        self.paused.append((queue, paused))
+
+    def export(self, path: Path, scope: Scope) -> None:
+        self.exports.append((path, scope))
+
+    def halt(self) -> None:
+        self.halted = True
+
+    def say(self, news: News) -> None:
+        self._post(news)
 
     def tell(self, **overrides: Any) -> None:
         """Answer the view anew."""
@@ -109,26 +170,50 @@ class Still:
 
     def _answer(self) -> Snapshot:
         view = self.view
-        listed = [row for row in self.rows if view.status in (None, row.status)]
-        places = {row.id: place for place, row in enumerate(listed)}
-        tail = None
-        if view.before is not None:
-            after = places[view.before] + 1
-            tail = tuple(listed[after : after + view.limit])
         watched = next((row for row in self.rows if row.id == view.task_id), None)
         return Snapshot(
             view=view,
             read_at=NOW,
             counts=self._counts() if view.live else None,
-            head=tuple(listed[: view.limit]) if view.live else (),
-            held=tuple(row for row in self.rows if row.id in view.held) if view.live else (),
-            tail=tail,
+            rows=self._pages(),
+            held=tuple(row for row in self.rows if row.id in view.held) if view.live else None,
             detail=make_detail(watched) if watched else None,
+            has_detail=view.task_id is not None,
         )
+
+    def _pages(self) -> Rows:
+        view = self.view
+        listed = self._listed(view)
+        places = {row.id: place for place, row in enumerate(listed)}
+        below = above = jumped = None
+        if view.after is not None:
+            start = places[view.after] + 1
+            below = tuple(listed[start : start + view.limit])
+        if view.above is not None:
+            end = places[view.above]
+            above = tuple(listed[max(end - view.limit, 0) : end])
+        if isinstance(view.jump, float):
+            start = len(listed) - view.limit if view.jump == END else int(len(listed) * view.jump)
+            jumped = tuple(listed[max(start, 0) :][: view.limit])
+        head = tuple(listed[: view.limit]) if view.live else None
+        matches = None if view.filter.is_plain else len(listed)
+        return Rows(head=head, below=below, over=above, jumped=jumped, matches=matches)
+
+    def _listed(self, of: View | Scope) -> list[TaskRow]:
+        filter = of.filter
+        found = [
+            row
+            for row in self.rows
+            if filter.status in (None, row.status)
+            and (filter.text or "") in row.name
+            and filter.queue in (None, row.queue)
+            and (filter.since is None or row.enqueued_at >= filter.since)
+        ]
+        return found[::-1] if isinstance(of, View) and of.order is Order.OLDEST else found
 
     def _counts(self) -> Counts:
         numbers = tuple((status, sum(row.status is status for row in self.rows)) for status in TaskStatus)
-        return Counts(tasks=numbers, workers=1)
+        return Counts(tasks=numbers, queues=tuple(self.queues), workers=tuple(self.workers))
 
 
 def make_app(source: Still, **options: Any) -> MonitorApp:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from monitor_rows import make_row, make_rows
 
 from sitq.core import TaskStatus
-from sitq_monitor.listing import Listing
+from sitq_monitor.listing import WINDOW, Listing
 from sitq_monitor.model import TaskRow
 
 
@@ -93,22 +93,63 @@ def test_refresh_leaves_rows_alone_that_were_not_asked_for() -> None:
     assert listing.refresh([], []) == []
 
 
-def test_extend_appends_the_page_after_the_last_row() -> None:
+def test_extend_below_appends_the_page_below_the_last_row() -> None:
     rows = make_rows(5)
     listing = make_listing(rows, limit=3)
 
-    appended = listing.extend(rows[2].id, rows[3:], limit=3)
-
-    assert appended
+    assert listing.extend_below(rows[2].id, rows[3:], limit=3) == 0
     assert (listing.rows, listing.has_more) == (rows, False)
 
 
-def test_extend_refuses_a_page_that_comes_after_another_row() -> None:
+def test_extend_refuses_a_page_that_belongs_to_another_row() -> None:
     rows = make_rows(5)
     listing = make_listing(rows, limit=3)
 
-    assert not listing.extend(rows[1].id, rows[2:], limit=3)
+    assert listing.extend_below(rows[1].id, rows[2:], limit=3) is None
+    assert listing.extend_above(rows[1].id, rows[:1], limit=3) is None
     assert ids(listing) == [row.id for row in rows[:3]]
+
+
+def test_jump_leaves_the_head_and_comes_back_page_by_page() -> None:
+    rows = make_rows(9)
+    listing = make_listing(rows, limit=3)
+
+    listing.jump(rows[6:], limit=3, to_end=True)
+    landed = (ids(listing), listing.has_more, listing.has_above, listing.at_end)
+    came = listing.extend_above(rows[6].id, rows[3:6], limit=3)
+
+    assert landed == ([row.id for row in rows[6:]], False, True, True)
+    assert (came, listing.rows, listing.has_above) == (3, rows[3:], True)
+
+
+def test_short_page_above_is_the_head() -> None:
+    rows = make_rows(5)
+    listing = make_listing(rows, limit=3)
+    listing.jump(rows[2:], limit=3, to_end=True)
+
+    listing.extend_above(rows[2].id, rows[:2], limit=3)
+
+    assert (listing.rows, listing.has_above) == (rows, False)
+
+
+def test_window_lets_go_of_rows_that_are_far_away() -> None:
+    rows = make_rows(WINDOW + 150)
+    listing = make_listing(rows, limit=WINDOW)
+
+    assert listing.extend_below(rows[WINDOW - 1].id, rows[WINDOW:], limit=150) == 150
+    assert (listing.rows, listing.has_above) == (rows[150:], True)
+    assert listing.extend_above(rows[150].id, rows[:150], limit=150) == 150
+    assert (listing.rows, listing.has_more) == (rows[:WINDOW], True)
+
+
+def test_arrivals_are_not_counted_far_from_the_head() -> None:
+    rows = make_rows(9)
+    listing = make_listing(rows, limit=3)
+    listing.jump(rows[6:], limit=3, to_end=True)
+
+    listing.hear(tuple(make_rows(12)[:3]), limit=3)
+
+    assert listing.arrived == 0
 
 
 def test_full_page_means_that_there_may_be_more() -> None:

@@ -157,4 +157,4 @@ def test_counts_add_the_lanes_up() -> None:
 
     counts = counts_of(stats)
 
-    assert (counts.of(TaskStatus.FAILED), counts.of(None), counts.workers) == (5, 6, 1)
+    assert (counts.of(TaskStatus.FAILED), counts.of(None), counts.alive) == (5, 6, 1)

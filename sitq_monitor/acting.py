@@ -1,0 +1,136 @@
+"""Does what a person asks for: plans it, asks before it changes anything, and says what came of it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from sitq.sanitize import Clean, clean
+from sitq_monitor import phrases
+from sitq_monitor.deed import Action, Plan, Scope
+from sitq_monitor.looking import Looking
+from sitq_monitor.model import QueueRow, TaskDetail, TaskId
+from sitq_monitor.phrases import Parts
+from sitq_monitor.question import Question
+from sitq_monitor.source import Source
+from sitq_monitor.widgets.confirm import ConfirmAction
+from sitq_monitor.widgets.prompt import Prompt
+from sitq_monitor.widgets.task_table import TaskTable
+
+PICTURE = ".svg"
+FORMATS = (".jsonl", ".csv", PICTURE)
+COPY_LIMIT = 65_536
+PATH_LIMIT = 400
+
+
+class Acting:
+    """Stands between keys and source.
+
+    Args:
+        say: says something on the line below the table.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        table: TaskTable,
+        looking: Looking,
+        *,
+        say: Callable[[Parts], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._source, self._table, self._looking = source, table, looking
+        self._say, self._clock = say, clock
+
+    def ask(self, action: Action, only: TaskId | None) -> None:
+        """Have an action planned for one task, or else for what is marked or under the cursor."""
+        self._say(((f" looking what to {action} …", "muted"),))
+        self._source.plan(action, self._scope((only,) if only is not None else None))
+
+    def confirm(self, plan: Plan) -> None:
+        """Ask whether to carry a plan out, and do so if the answer is yes."""
+        if not plan.eligible:
+            self._say(phrases.refusal_parts(plan))
+            return
+        self._say(())
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._source.act(plan)
+                self._table.action_unmark()
+
+        self._table.app.push_screen(ConfirmAction(phrases.question(plan, clean(self._looking.written))), answered)
+
+    def turn_queue(self, queue: QueueRow) -> None:
+        """Ask whether to stop a queue, or to resume it."""
+        verb = "Resume" if queue.paused else "Stop"
+        what = "its tasks are handed out again" if queue.paused else "no task of it is handed out; what runs goes on"
+        question = Question(clean(f"{verb} queue {queue.name}?"), Clean(what), Clean(verb))
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._source.set_paused(queue.id, not queue.paused)
+
+        self._table.app.push_screen(ConfirmAction(question), answered)
+
+    def export(self) -> None:
+        """Ask for a file, and write to it what is marked, or else all that match."""
+        stamp = self._clock().astimezone().strftime("%Y%m%d-%H%M%S")
+        prompt = Prompt(
+            "Export to", hint="a new .jsonl, .csv or .svg file", value=f"tasks-{stamp}.jsonl", check=_export_trouble
+        )
+
+        def answered(name: str | None) -> None:
+            if name is not None:
+                self._write(Path(name).expanduser())
+
+        self._table.app.push_screen(prompt, answered)
+
+    def copy_id(self, task_id: TaskId | None) -> None:
+        if task_id is not None:
+            self._copy(clean(task_id), "id")
+
+    def copy_text(self, detail: TaskDetail | None) -> None:
+        """Copy what explains a task best."""
+        if detail is None:
+            self._say(((" open the task first, to copy its traceback", "warning"),))
+            return
+        for name in ("traceback", "arguments"):
+            if text := getattr(detail, name):
+                self._copy(text, name)
+                return
+        self._say(((" there is nothing to copy but the id", "warning"),))
+
+    def _copy(self, text: Clean, what: str) -> None:
+        self._table.app.copy_to_clipboard(text[:COPY_LIMIT])
+        self._say(((f" {what} handed to the terminal's clipboard", "success"),))
+
+    def _write(self, path: Path) -> None:
+        if path.suffix.lower() != PICTURE:
+            ids = self._table.marks.ids or None
+            self._source.export(path, self._scope(ids, all_unless_marked=True))
+            return
+        self._table.app.call_after_refresh(self._write_picture, path)
+
+    def _write_picture(self, path: Path) -> None:
+        shown = clean(str(path), PATH_LIMIT)
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(self._table.app.export_screenshot())
+        except OSError as exc:
+            self._say(((clean(f" {shown} cannot be written: {exc.strerror}", PATH_LIMIT), "failed"),))
+        else:
+            self._say(((f" picture written to {shown}", "success"),))
+
+    def _scope(self, ids: tuple[TaskId, ...] | None, *, all_unless_marked: bool = False) -> Scope:
+        if ids is None and not (self._table.marks.are_all or all_unless_marked):
+            ids = self._table.chosen
+        return Scope(ids=ids, filter=self._looking.filter, asked_at=self._clock())
+
+
+def _export_trouble(name: str) -> str:
+    path = Path(name).expanduser()
+    if path.suffix.lower() not in FORMATS:
+        return f"the name must end in {', '.join(FORMATS)}"
+    if path.exists():
+        return "there is such a file already; take another name"
+    return "" if path.parent.is_dir() else "there is no such folder; make it first"

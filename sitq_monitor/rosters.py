@@ -1,0 +1,128 @@
+"""The columns of the tables of workers and of queues."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sitq_monitor.bars import lying
+from sitq_monitor.columns import GAP, GUTTER, Cell, Column
+from sitq_monitor.format import age, count
+from sitq_monitor.model import QueueRow, WorkerRow
+
+SLOTS = 16
+"""Places of a worker that are drawn one by one; of more a bar is drawn."""
+
+
+def _worker_state(row: WorkerRow, now: datetime) -> Cell:
+    if not row.alive:
+        return Cell("! silent", "warning")
+    return Cell("▸ working", "running") if row.running else Cell("○ idle", "name")
+
+
+def _worker_name(row: WorkerRow, now: datetime) -> Cell:
+    return Cell(row.label, "name" if row.alive else "muted")
+
+
+def _worker_places(row: WorkerRow, now: datetime) -> Cell:
+    return Cell(f"{row.running}/{row.capacity}", "name")
+
+
+def _worker_load(row: WorkerRow, now: datetime) -> Cell:
+    if row.capacity > SLOTS:
+        return Cell(lying(row.running / row.capacity, SLOTS), "running")
+    return Cell("●" * row.running + "○" * max(row.capacity - row.running, 0), "running" if row.running else "faint")
+
+
+def _worker_heartbeat(row: WorkerRow, now: datetime) -> Cell:
+    if row.seen_at is None:
+        return Cell("never", "warning")
+    return Cell(f"{age((now - row.seen_at).total_seconds())} ago", "muted" if row.alive else "warning")
+
+
+def _worker_up(row: WorkerRow, now: datetime) -> Cell:
+    return Cell(age((now - row.started_at).total_seconds()), "muted")
+
+
+def _worker_python(row: WorkerRow, now: datetime) -> Cell:
+    return Cell(row.python, "muted")
+
+
+def _worker_queues(row: WorkerRow, now: datetime) -> Cell:
+    return Cell(row.queues, "muted")
+
+
+def _queue_state(row: QueueRow, now: datetime) -> Cell:
+    return Cell("‖ paused", "warning") if row.paused else Cell("▸ open", "success")
+
+
+def _queue_name(row: QueueRow, now: datetime) -> Cell:
+    return Cell(row.name, "name")
+
+
+def _queue_depth(row: QueueRow, now: datetime) -> Cell:
+    depth = row.pending - row.scheduled
+    return Cell(count(depth), "name" if depth else "faint")
+
+
+def _queue_oldest(row: QueueRow, now: datetime) -> Cell:
+    if row.oldest_due_at is None:
+        return Cell("-", "faint")
+    return Cell(age((now - row.oldest_due_at).total_seconds()), "name")
+
+
+def _queue_scheduled(row: QueueRow, now: datetime) -> Cell:
+    return Cell(count(row.scheduled), "muted" if row.scheduled else "faint")
+
+
+def _queue_running(row: QueueRow, now: datetime) -> Cell:
+    return Cell(count(row.running), "running" if row.running else "faint")
+
+
+def _queue_failed(row: QueueRow, now: datetime) -> Cell:
+    return Cell(count(row.failed), "failed" if row.failed else "faint")
+
+
+def _queue_success(row: QueueRow, now: datetime) -> Cell:
+    return Cell(count(row.success), "muted" if row.success else "faint")
+
+
+_NAME_LEAST, _NAME_MOST = 12, 36
+_WORKER_NAME = Column("WORKER", 0, _worker_name)
+_QUEUE_NAME = Column("QUEUE", 0, _queue_name)
+
+# In the order of their weight: what does not fit is left out from the end.
+WORKER_COLUMNS = (
+    Column("STATE", 9, _worker_state),
+    _WORKER_NAME,
+    Column("TASKS", 7, _worker_places, right=True),
+    Column("HEARTBEAT", 9, _worker_heartbeat, right=True),
+    Column("", SLOTS, _worker_load),
+    Column("UP", 4, _worker_up, right=True),
+    Column("PYTHON", 6, _worker_python),
+    Column("QUEUES", 24, _worker_queues),
+)
+QUEUE_COLUMNS = (
+    Column("STATE", 8, _queue_state),
+    _QUEUE_NAME,
+    Column("WAITING", 7, _queue_depth, right=True),
+    Column("OLDEST", 6, _queue_oldest, right=True),
+    Column("RUNNING", 7, _queue_running, right=True),
+    Column("FAILED", 6, _queue_failed, right=True),
+    Column("SCHEDULED", 9, _queue_scheduled, right=True),
+    Column("SUCCESS", 7, _queue_success, right=True),
+)
+
+
+def fitting(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
+    """Choose the columns that fit a table this many cells wide; the one of no width of its own takes what is left."""
+    chosen = list(columns)
+    while len(chosen) > 2 and _least(chosen) > width:
+        del chosen[-1]
+    left = width - _least(chosen) + _NAME_LEAST
+    return tuple(
+        replace(column, width=min(max(left, 1), _NAME_MOST)) if not column.width else column for column in chosen
+    )
+
+
+def _least(columns: Sequence[Column]) -> int:
+    return GUTTER + sum((column.width or _NAME_LEAST) + GAP for column in columns)

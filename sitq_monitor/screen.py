@@ -1,0 +1,327 @@
+"""The switchboard: hands news to the widgets, and what people do to the source."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+
+from sitq.sanitize import clean
+from sitq.views import Order
+from sitq_monitor import language, phrases
+from sitq_monitor.acting import Acting
+from sitq_monitor.deed import Action, Plan, Progress
+from sitq_monitor.footing import Footing
+from sitq_monitor.keys import MUTATING, SCREEN_KEYS
+from sitq_monitor.language import FilterError
+from sitq_monitor.looking import Looking, faster
+from sitq_monitor.model import STATES
+from sitq_monitor.rosters import QUEUE_COLUMNS, WORKER_COLUMNS
+from sitq_monitor.settings import Settings
+from sitq_monitor.source import News, Source
+from sitq_monitor.view import PAGE, Snapshot, View
+from sitq_monitor.widgets.bindings import bindings
+from sitq_monitor.widgets.column_heads import ColumnHeads
+from sitq_monitor.widgets.dashboard import Dashboard
+from sitq_monitor.widgets.detail import DetailPane
+from sitq_monitor.widgets.filter_bar import FilterBar
+from sitq_monitor.widgets.help import HelpScreen
+from sitq_monitor.widgets.prompt import Prompt
+from sitq_monitor.widgets.roster import Roster
+from sitq_monitor.widgets.state_tabs import StateTabs
+from sitq_monitor.widgets.task_table import TaskTable
+
+WIDE, TALL = 140, 30
+PLACE_HINT = "a time ago like 30m or 7d, a time of day like 14:30, a date, a part like 50%, or end"
+
+
+class Arrived(Message):
+    """The source has news. Of snapshots with the same parts only the newest that waits is worth handling."""
+
+    def __init__(self, news: News) -> None:
+        self.news = news
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        older = message.news if isinstance(message, Arrived) else None
+        return isinstance(self.news, Snapshot) and isinstance(older, Snapshot) and self.news.replaces(older)
+
+
+class TaskScreen(Screen[None]):
+    """Shows the list of tasks and one of them, or workers, or queues. For the arguments see `MonitorApp`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(SCREEN_KEYS)
+
+    def __init__(
+        self, source: Source, *, path: str, read_only: bool, clock: Callable[[], datetime], settings: Settings
+    ) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (TALL, "-tall")]
+        self._source, self._read_only, self._clock, self._settings = source, read_only, clock, settings
+        self._view = View()
+        self._busy = False
+        self.looking = Looking(clock)
+        self.dashboard = Dashboard(id="dashboard", clock=clock)
+        self.filter_bar = FilterBar(id="filter-bar")
+        self.tabs = StateTabs(id="tabs")
+        self.table = TaskTable(id="table", read_only=read_only, clock=clock)
+        self.detail = DetailPane(id="detail", clock=clock)
+        self.crew = Roster(WORKER_COLUMNS, id="workers", empty="no worker has been seen lately", clock=clock)
+        self.queues = Roster(QUEUE_COLUMNS, id="queues", empty="no queue yet", clock=clock)
+        self.footing = Footing(path, read_only=read_only)
+        self.acting = Acting(source, self.table, self.looking, say=self._note, clock=clock)
+
+    def compose(self) -> ComposeResult:
+        yield self.footing.status
+        yield self.dashboard
+        yield self.tabs
+        yield self.footing.filter
+        yield self.filter_bar
+        with Horizontal(id="body"):
+            with Vertical(id="list"):
+                yield ColumnHeads(id="heads")
+                yield self.table
+            yield self.detail
+            yield self.crew
+            yield self.queues
+        yield self.footing.hint
+        yield self.footing.keys
+
+    def on_mount(self) -> None:
+        self.table.focus()
+        self._say()
+        self._source.listen(self._hear)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return not (self._read_only and action in MUTATING)
+
+    @property
+    def place(self) -> str:
+        """What has the screen: "list", "task", "workers" or "queues"."""
+        shown = (name for name in ("workers", "queues") if self.has_class(f"-{name}"))
+        return next(shown, "task" if self.has_class("-open") else "list")
+
+    # From the source to the widgets
+
+    def _hear(self, news: News) -> None:
+        self.post_message(Arrived(news))
+
+    @on(Arrived)
+    def take(self, message: Arrived) -> None:
+        news = message.news
+        if isinstance(news, Snapshot):
+            self._show(news)
+        elif isinstance(news, Plan):
+            self.acting.confirm(news)
+        else:
+            self._busy = isinstance(news, Progress)
+            self.footing.note = phrases.news_parts(news)
+        self._say()
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self.footing.take(snapshot, has_same_list=snapshot.view.lists_like(self._view))
+        self.dashboard.show(pulse=snapshot.pulse, counts=snapshot.counts)
+        if snapshot.counts is not None:
+            self.tabs.counts = snapshot.counts
+            self.crew.show(snapshot.counts.workers)
+            self.queues.show(snapshot.counts.queues)
+        if snapshot.view.lists_like(self._view):
+            self.table.hear(snapshot)
+        if snapshot.has_detail and snapshot.view.task_id == self._view.task_id:
+            self.detail.show(snapshot.detail)
+
+    # From the widgets to the source
+
+    @on(TaskTable.Changed)
+    @on(Roster.Changed)
+    def look(self) -> None:
+        """Ask the source for what is now on the screen."""
+        table, row = self.table, self.table.cursor_row
+        view = View(
+            filter=self.looking.filter,
+            order=self.looking.order,
+            limit=max(2 * table.size.height, PAGE),
+            held=table.held,
+            after=table.wants_after,
+            above=table.wants_above,
+            jump=table.jump,
+            task_id=row.id if row and (self.has_class("-open") or self.size.width >= WIDE) else None,
+            live=self.looking.live,
+        )
+        if row is None:
+            self.detail.show(None)
+        if view != self._view:
+            self._view = view
+            self._source.look(view)
+        self._say()
+
+    @on(StateTabs.Chosen)
+    def choose(self, message: StateTabs.Chosen) -> None:
+        self.footing.note = ()
+        if message.state == self.looking.status and self.place == "list":
+            self.table.follow(True)
+            return
+        self.looking.status = message.state
+        self._start_over()
+
+    @on(FilterBar.Written)
+    def use_filter(self, message: FilterBar.Written) -> None:
+        self.remove_class("-filtering")
+        self.set_focus(self.table)
+        if message.text is not None and self.filter_by(message.text) and message.text:
+            self._settings.used(message.text)
+        self._say()
+
+    def filter_by(self, text: str) -> bool:
+        """Show what a filter matches, and tell whether it could be understood."""
+        try:
+            self.looking.write(text)
+        except FilterError as exc:
+            self._note(((clean(f" {exc}"), "failed"),))
+            return False
+        self._start_over()
+        return True
+
+    def _start_over(self) -> None:
+        self.footing.start_over()
+        self.tabs.state = self.looking.status
+        self.table.may_jump = self.looking.order is not Order.ENDED
+        self.table.start_over()
+        self._show_place("list")
+
+    def _show_place(self, place: str) -> None:
+        for name in ("workers", "queues"):
+            self.set_class(place == name, f"-{name}")
+        self.set_class(place == "task", "-open")
+        places: dict[str, Widget] = {"task": self.detail, "workers": self.crew, "queues": self.queues}
+        self.set_focus(places.get(place, self.table))  # at once: the next key may be on its way
+        self.look()
+
+    # Keys: what is looked at
+
+    def action_state(self, place: int) -> None:
+        self.choose(StateTabs.Chosen(STATES[place]))
+
+    def action_next_state(self, by: int) -> None:
+        self.choose(StateTabs.Chosen(self.looking.neighbour(by)))
+
+    @on(TaskTable.Opened)
+    def action_open(self) -> None:
+        if self.place == "queues" and self.queues.cursor_id is not None:
+            self.filter_by(language.quoted("queue", self.queues.cursor_id))
+        elif self.place == "list":
+            self._show_place("task")
+            self.detail.reveal()
+
+    def action_leave(self) -> None:
+        """Go one step back: stop what is being done, leave the place, unmark, drop the filter."""
+        if self._busy:
+            self._source.halt()
+        elif self.place != "list":
+            self._show_place("list")
+        elif self.table.marks:
+            self.table.action_unmark()
+        elif self.looking.text:
+            self.filter_by("")
+        self._note(())
+
+    def action_roster(self, name: str) -> None:
+        self._show_place("list" if self.place == name else name)
+
+    def action_zoom(self) -> None:
+        self.toggle_class("-zoomed")
+
+    def action_other_pane(self) -> None:
+        if self.place in ("list", "task"):
+            self.set_focus(self.table if self.detail.has_focus else self.detail)
+
+    def action_filter(self) -> None:
+        self._show_place("list")
+        self.add_class("-filtering")
+        names = dict.fromkeys(row.name for row in self.table.listing.rows)
+        self.filter_bar.know((queue.name for queue in self.tabs.counts.queues), names)
+        self.filter_bar.open(self.looking.text, self._settings.history)
+
+    def action_sort(self) -> None:
+        self.looking.sort()
+        self._start_over()
+
+    def action_range(self) -> None:
+        self.looking.narrow()
+        self._start_over()
+
+    def action_keep(self) -> None:
+        """Ask for a name to keep the filter by."""
+        text = self.looking.written
+
+        def answered(name: str | None) -> None:
+            if name:
+                self._settings.keep(name, text)
+                self._note(((clean(f" the palette, Ctrl+P, has it as Filter: {name}"), "success"),))
+
+        if text:
+            self.app.push_screen(Prompt("Keep this filter as", hint=clean(text)), answered)
+
+    def action_go_to(self) -> None:
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.table.go_to(language.place(text, self._clock()))
+
+        def trouble(text: str) -> str:
+            return language.trouble_of(lambda: language.place(text, self._clock()))
+
+        if self.table.may_jump:
+            self.app.push_screen(Prompt("Go to", hint=PLACE_HINT, check=trouble), answered)
+
+    def action_follow(self) -> None:
+        self.table.follow(not self.table.following)
+
+    def action_pause(self) -> None:
+        self.looking.live = not self.looking.live
+        self.look()
+
+    def action_rate(self, by: int) -> None:
+        self._source.rate = faster(self._source.rate, by)
+        self._say()
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(read_only=self._read_only))
+
+    # Keys: what is done
+
+    def action_act(self, verb: str) -> None:
+        row = self.table.cursor_row
+        if self.place in ("list", "task"):
+            self.acting.ask(Action(verb), row.id if row and self.place == "task" else None)
+
+    def action_turn_queue(self) -> None:
+        queue = next((one for one in self.tabs.counts.queues if one.id == self.queues.cursor_id), None)
+        if queue is not None and self.place == "queues":
+            self.acting.turn_queue(queue)
+
+    def action_export(self) -> None:
+        self.acting.export()
+
+    def action_copy_id(self) -> None:
+        row = self.table.cursor_row
+        self.acting.copy_id(row.id if row else None)
+
+    def action_copy_text(self) -> None:
+        self.acting.copy_text(self.detail.detail)
+
+    # What the lines say
+
+    def _note(self, parts: phrases.Parts) -> None:
+        self.footing.note = parts
+        self._say()
+
+    def _say(self) -> None:
+        self.footing.say(self.table, self.looking, place=self.place, rate=self._source.rate)
+        self.set_class(bool(self.looking.text) or self.looking.order is not Order.NEWEST, "-filtered")
