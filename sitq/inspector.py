@@ -80,6 +80,10 @@ class Inspector:
         """
         return await self.backend.output(task_id, after=after)
 
+    async def output_tail(self, task_id: str, *, limit: int = 100) -> list[OutputChunk]:
+        """List the newest chunks of what a task wrote, in order."""
+        return await self.backend.output_tail(task_id, limit=limit)
+
     async def follow_output(self, task_id: str, *, after: int = 0) -> AsyncGenerator[OutputChunk, None]:
         """Yield what a task writes as it comes, until the task has ended or is gone."""
         while True:

@@ -25,9 +25,7 @@ class Middleware(Protocol):
     - A task that is cancelled before or after the attempt itself cancels the middleware. The task's timeout bounds the
       attempt alone.
 
-    Args:
-        claim: the task and the number of its attempt.
-        call_next: runs what is inside.
+    It is called with the claim, which names the task and the number of its attempt, and with `call_next`.
     """
 
     async def __call__(self, claim: Claim, call_next: CallNext, /) -> Outcome: ...

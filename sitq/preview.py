@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping
 from reprlib import Repr
 from typing import Any
 
+from sitq.inputs import TaskId
+
 _LONGEST = 200
+_LABEL = 8  # characters of an id that tell neighbours apart
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 _CONTAINERS = frozenset({tuple, list, dict, set, frozenset})
 
@@ -14,6 +17,8 @@ class _ShortRepr(Repr):
     """Shows plain values shortened, and of all else only the type: the repr of a data frame takes milliseconds."""
 
     def repr_instance(self, x: Any, level: int) -> str:
+        if isinstance(x, TaskId):
+            return f"task {str(x)[-_LABEL:]}"
         return f"<{type(x).__qualname__}>"
 
 
@@ -37,7 +42,7 @@ def _shorten(value: Any) -> str:
     try:
         if kind in _PLAIN:
             return repr(value) if kind not in (str, bytes) or len(value) <= 60 else _repr.repr(value)
-        return _repr.repr(value) if kind in _CONTAINERS else f"<{kind.__qualname__}>"
+        return _repr.repr(value) if kind in _CONTAINERS or isinstance(value, TaskId) else f"<{kind.__qualname__}>"
     except Exception:  # an integer of thousands of digits, or a class of the same name as one that reprlib knows
         return f"<{kind.__qualname__}>"
 

@@ -75,6 +75,7 @@ class TaskDetail:
         facts: name and value of what is set, in reading order.
         traceback: of the last attempt that has one, as a block.
         traceback_of: number of that attempt.
+        output: the end of what it has written, as a block.
     """
 
     row: TaskRow
@@ -85,6 +86,7 @@ class TaskDetail:
     attempts: tuple[AttemptRow, ...]
     traceback: Clean
     traceback_of: int
+    output: Clean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from sitq.core import TaskStatus, WorkerInfo
 from sitq.sanitize import ARGUMENTS_LIMIT, Clean, clean, clean_block, first_line
-from sitq.views import Attempt, QueueStats, Stats, TaskInfo
+from sitq.views import Attempt, OutputChunk, QueueStats, Stats, TaskInfo
 from sitq_monitor.model import AttemptRow, Counts, QueueRow, TaskDetail, TaskId, TaskRow, WorkerRow
 
 LABEL_SIZE = 8
+OUTPUT_LINES = 20
 _WITH_ERROR = ("failed", "cancelled", "retrying")
 """Phases that the last error explains; in the others it belongs to an attempt that has been got over."""
 
@@ -18,6 +19,7 @@ def row_of(info: TaskInfo, now: datetime) -> TaskRow:
     """Make the table's line of a task."""
     phase = info.phase(now)
     note = info.error if phase in _WITH_ERROR else None
+    progress = None if info.status.is_final else _progress(info)
     return TaskRow(
         id=TaskId(info.id),
         label=clean(info.id[-LABEL_SIZE:]),
@@ -30,7 +32,7 @@ def row_of(info: TaskInfo, now: datetime) -> TaskRow:
         enqueued_at=info.enqueued_at,
         started_at=info.started_at,
         finished_at=info.finished_at,
-        note=first_line(note or info.arguments or ""),
+        note=first_line(note or progress or info.arguments or ""),
         note_is_error=note is not None,
         cancel_requested=info.cancel_requested,
     )
@@ -40,7 +42,9 @@ def rows_of(infos: Sequence[TaskInfo], now: datetime) -> tuple[TaskRow, ...]:
     return tuple(row_of(info, now) for info in infos)
 
 
-def detail_of(info: TaskInfo, attempts: Sequence[Attempt], now: datetime) -> TaskDetail:
+def detail_of(
+    info: TaskInfo, attempts: Sequence[Attempt], now: datetime, output: Sequence[OutputChunk] = ()
+) -> TaskDetail:
     """Put together all that is known of a task."""
     told = next((attempt for attempt in reversed(attempts) if attempt.traceback), None)
     return TaskDetail(
@@ -52,7 +56,26 @@ def detail_of(info: TaskInfo, attempts: Sequence[Attempt], now: datetime) -> Tas
         attempts=tuple(map(_attempt_row, attempts)),
         traceback=clean_block(told.traceback or "") if told else Clean(""),
         traceback_of=told.attempt if told else 0,
+        output=_end_of(output),
     )
+
+
+def _end_of(output: Sequence[OutputChunk]) -> Clean:
+    """Keep the last lines of what the last attempt wrote; a line that was drawn anew counts as it was drawn last."""
+    text = "".join(chunk.text for chunk in output if chunk.attempt == output[-1].attempt)
+    lines = [line.rpartition("\r")[2] for line in text.replace("\r\n", "\n").rstrip("\n").split("\n")]
+    return clean_block("\n".join(lines[-OUTPUT_LINES:]), ARGUMENTS_LIMIT)
+
+
+def _progress(info: TaskInfo) -> str | None:
+    """Write how far a task has come: "epoch · 12 of 200 · 6 %"."""
+    if info.progress is None:
+        return None
+    done, total, message = info.progress
+    parts = [message, None if done is None else f"{done:g}" + ("" if total is None else f" of {total:g}")]
+    if done is not None and total:
+        parts.append(f"{done / total:.0%}")
+    return " · ".join(part for part in parts if part)
 
 
 def counts_of(stats: Stats) -> Counts:
@@ -111,6 +134,8 @@ def _facts(info: TaskInfo) -> tuple[tuple[str, Clean], ...]:
         "attempt": _attempts_in_words(info),
         "worker": info.worker,
         "waits for": info.waits_for,
+        "progress": _progress(info),
+        "schedule": info.schedule,
         "key": info.key,
         "timeout": f"{info.timeout:g} s" if info.timeout is not None else None,
         "executor": info.executor,

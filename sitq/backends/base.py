@@ -269,6 +269,10 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    async def output_tail(self, task_id: str, *, limit: int) -> list[OutputChunk]:
+        """List the newest `limit` chunks of what the attempts of a task wrote, in order."""
+
+    @abstractmethod
     async def stats(self) -> Stats:
         """Count tasks by lane and status, and list the workers seen."""
 

@@ -125,4 +125,6 @@ async def _held(inspector: Inspector, ids: Sequence[TaskId], now: datetime) -> t
 
 async def _detail(inspector: Inspector, task_id: TaskId, now: datetime) -> Any:
     info = await inspector.get_task(task_id)
-    return detail_of(info, await inspector.attempts(info.id), now) if info else None
+    if info is None:
+        return None
+    return detail_of(info, await inspector.attempts(info.id), now, await inspector.output_tail(info.id))

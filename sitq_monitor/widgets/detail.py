@@ -12,13 +12,13 @@ from textual.widgets import Static
 from sitq_monitor.keys import DETAIL_KEYS
 from sitq_monitor.model import TaskDetail
 from sitq_monitor.widgets.bindings import bindings
-from sitq_monitor.widgets.detail_text import arguments_parts, attempts_parts, overview_parts, title
+from sitq_monitor.widgets.detail_text import arguments_parts, attempts_parts, output_parts, overview_parts, title
 from sitq_monitor.widgets.paint import CLASSES, Part, write
 from sitq_monitor.widgets.task_table import TICK, utc_now
 from sitq_monitor.widgets.traceback_view import traceback_parts
 
-_SECTIONS = ("overview", "traceback", "own-frame", "arguments", "attempts")
-_STOPS = ("overview", "traceback", "arguments", "attempts")
+_SECTIONS = ("overview", "traceback", "own-frame", "arguments", "output", "attempts")
+_STOPS = ("overview", "traceback", "arguments", "output", "attempts")
 
 
 class DetailPane(VerticalScroll):
@@ -80,6 +80,7 @@ class DetailPane(VerticalScroll):
             "traceback": [*heading, *before],
             "own-frame": own,
             "arguments": list(arguments_parts(detail)),
+            "output": list(output_parts(detail)),
             "attempts": list(attempts_parts(detail, now)),
         }
 

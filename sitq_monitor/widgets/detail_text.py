@@ -35,6 +35,13 @@ def arguments_parts(detail: TaskDetail) -> Iterator[Part]:
         yield f"{detail.arguments}\n", "name"
 
 
+def output_parts(detail: TaskDetail) -> Iterator[Part]:
+    """Tell the end of what the task has written."""
+    if detail.output:
+        yield from title("Output")
+        yield f"{detail.output}\n", "name"
+
+
 def attempts_parts(detail: TaskDetail, now: datetime) -> Iterator[Part]:
     """Tell what happened in each attempt, and when beside the others."""
     if not detail.attempts:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sitq.inputs import TaskId
 from sitq.preview import function_name, preview_arguments
 
 
@@ -135,3 +136,9 @@ def test_function_of_the_script_is_named_without_a_module(monkeypatch: pytest.Mo
     monkeypatch.setattr(nested, "__module__", "__main__")
 
     assert function_name(nested) == "nested"
+
+
+def test_handles_are_shown_as_tasks() -> None:
+    handle = TaskId("01a20d55ba100027a614bc87836b")
+
+    assert preview_arguments((handle, [handle]), {}) == "task bc87836b, [task bc87836b]"

@@ -187,6 +187,9 @@ class SQLiteBackend(Backend):
     async def output(self, task_id: str, *, after: int = 0, limit: int = 1000) -> list[OutputChunk]:
         return await self._store.read(output.output, (task_id, after, limit))
 
+    async def output_tail(self, task_id: str, *, limit: int) -> list[OutputChunk]:
+        return await self._store.read(output.output_tail, (task_id, limit))
+
     async def stats(self) -> Stats:
         return await self._store.read(reads.stats, self._store.now())
 

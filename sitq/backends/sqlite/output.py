@@ -46,10 +46,20 @@ _OUTPUT = """select output.seq, attempt, stream, written_at, text from output
 
 
 def output(raw: sqlite3.Connection, request: tuple[str, int, int]) -> list[OutputChunk]:
-    return [
-        OutputChunk(seq, attempt, stream, datetime.fromtimestamp(written_at / 1_000_000, UTC), text)
-        for seq, attempt, stream, written_at, text in raw.execute(_OUTPUT, request)
-    ]
+    return list(map(_chunk, raw.execute(_OUTPUT, request)))
+
+
+_TAIL = """select output.seq, attempt, stream, written_at, text from output
+  where task = (select seq from task where id = ?) order by output.seq desc limit ?"""
+
+
+def output_tail(raw: sqlite3.Connection, request: tuple[str, int]) -> list[OutputChunk]:
+    return list(map(_chunk, raw.execute(_TAIL, request)))[::-1]
+
+
+def _chunk(row: tuple[int, int, str, int, str]) -> OutputChunk:
+    seq, attempt, stream, written_at, text = row
+    return OutputChunk(seq, attempt, stream, datetime.fromtimestamp(written_at / 1_000_000, UTC), text)
 
 
 def progress_of(done: float | None, total: float | None, message: str | None) -> Progress | None:

@@ -65,6 +65,14 @@ async def test_output_is_listed_by_pages(backend: Backend, worker: WorkerInfo) -
     assert ([chunk.text for chunk in first], [chunk.text for chunk in rest]) == (["a", "b"], ["c", "d", "e"])
 
 
+async def test_tail_is_the_end_of_the_output_in_order(backend: Backend, worker: WorkerInfo) -> None:
+    claim = await run_one(backend, worker)
+    await backend.report([told(claim, *"abcde")])
+
+    assert [chunk.text for chunk in await backend.output_tail(claim.id, limit=2)] == ["d", "e"]
+    assert len(await backend.output_tail(claim.id, limit=100)) == 5
+
+
 @pytest.mark.parametrize("text", ["tab\tnewline\n", "nul\x00inside", "\x1b[31mred\x1b[0m", "\r 45%", "日本語 😀"])
 async def test_output_is_kept_as_it_was_written(backend: Backend, worker: WorkerInfo, text: str) -> None:
     claim = await run_one(backend, worker)

@@ -74,6 +74,7 @@ def make_detail(row: TaskRow, **overrides: Any) -> TaskDetail:
         "attempts": (attempt,) if row.started_at else (),
         "traceback": Clean(TRACEBACK if failed else ""),
         "traceback_of": int(failed),
+        "output": Clean("step 1\nstep 2"),
     }
     return TaskDetail(**(facts | overrides))
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sitq.core import Cause, TaskStatus, WorkerInfo
-from sitq.views import Attempt, QueueStats, Stats, TaskInfo
+from sitq.core import Cause, Progress, TaskStatus, WorkerInfo
+from sitq.views import Attempt, OutputChunk, QueueStats, Stats, TaskInfo
 from sitq_monitor.reading import counts_of, detail_of, row_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -158,3 +158,45 @@ def test_counts_add_the_lanes_up() -> None:
     counts = counts_of(stats)
 
     assert (counts.of(TaskStatus.FAILED), counts.of(None), counts.alive) == (5, 6, 1)
+
+
+def chunk(text: str, attempt: int = 1) -> OutputChunk:
+    return OutputChunk(1, attempt, "stdout", NOW, text)
+
+
+def test_detail_ends_with_what_the_last_attempt_wrote() -> None:
+    output = [chunk("first attempt\n"), *(chunk(f"line {number}\n", 2) for number in range(50))]
+
+    detail = detail_of(make_info(), [], NOW, output)
+
+    assert detail.output.splitlines() == [f"line {number}" for number in range(30, 50)]
+
+
+def test_bar_that_was_drawn_anew_shows_its_last_state() -> None:
+    detail = detail_of(make_info(), [], NOW, [chunk("start\n\r 10%|#\r 90%|#########")])
+
+    assert detail.output == "start\n 90%|#########"
+
+
+def test_escape_sequences_in_output_are_pictures() -> None:
+    assert detail_of(make_info(), [], NOW, [chunk("\x1b[31mred\x07")]).output == "␛[31mred␇"
+
+
+@pytest.mark.parametrize(
+    ("progress", "note"),
+    [
+        (Progress(12, 200, "epoch"), "epoch · 12 of 200 · 6%"),
+        (Progress(3, None, None), "3"),
+        (Progress(None, None, "reading"), "reading"),
+    ],
+)
+def test_running_row_tells_its_progress(progress: Progress, note: str) -> None:
+    row = row_of(make_info(status=TaskStatus.RUNNING, arguments="1, 2", progress=progress), NOW)
+
+    assert row.note == note
+
+
+def test_ended_row_tells_its_arguments_again() -> None:
+    row = row_of(make_info(status=TaskStatus.SUCCESS, arguments="1, 2", progress=Progress(2, 2)), NOW)
+
+    assert row.note == "1, 2"
