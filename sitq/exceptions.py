@@ -141,4 +141,5 @@ def execution_error(error: str, *, traceback: str | None, task_id: str) -> TaskE
     name, _, reason = error.partition(": ")
     if name in _BY_NAME:
         return _BY_NAME[name](reason, traceback=traceback, task_id=task_id)
-    return TaskExecutionError(error, traceback=traceback, task_id=task_id)
+    message = reason if name == TaskExecutionError.__name__ else error
+    return TaskExecutionError(message, traceback=traceback, task_id=task_id)

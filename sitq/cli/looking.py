@@ -10,7 +10,7 @@ from sitq.cli.printing import complain, note_of, phase_of, print_json, print_tab
 from sitq.cli.stores import filter_options, json_option, query_of, with_inspector
 from sitq.inspector import Inspector
 from sitq.sanitize import clean, clean_block
-from sitq.views import Attempt, TaskInfo, TaskQuery
+from sitq.views import Attempt, OutputChunk, TaskInfo, TaskQuery
 
 _PAGE = 500
 
@@ -69,21 +69,26 @@ def _attempt(attempt: Attempt) -> str:
 @click.argument("task_id", metavar="ID")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the task has ended.")
 @click.option("--raw", is_flag=True, help="Print control characters as they are. Only for tasks that you trust.")
-async def logs(inspector: Inspector, task_id: str, follow: bool, raw: bool) -> int:
+@json_option
+async def logs(inspector: Inspector, task_id: str, follow: bool, raw: bool, as_json: bool) -> int:
     """Print what a task has written, its stderr to stderr."""
     if await inspector.get_task(task_id) is None:
         complain(f"there is no task {clean(task_id)}")
         return 1
-    if follow:
-        async for chunk in inspector.follow_output(task_id):
+    async for chunk in inspector.follow_output(task_id) if follow else _all_output(inspector, task_id):
+        if as_json:
+            print_json(chunk)
+        else:
             _write(chunk.stream, chunk.text, raw)
-        return 0
+    return 0
+
+
+async def _all_output(inspector: Inspector, task_id: str) -> AsyncIterator[OutputChunk]:
     after = 0
     while chunks := await inspector.output(task_id, after=after):
         for chunk in chunks:
-            _write(chunk.stream, chunk.text, raw)
+            yield chunk
         after = chunks[-1].seq
-    return 0
 
 
 def _write(stream: str, text: str, raw: bool) -> None:

@@ -1,6 +1,7 @@
 """Commands for calls that recur."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import click
@@ -68,23 +69,30 @@ def _row(schedule: ScheduleInfo) -> tuple[str, ...]:
 @click.option("--catch-up", type=click.Choice(("last", "all", "none")), default="last", show_default=True)
 @click.option("--name", metavar="NAME", help="The schedule's; the function's unless given.")
 @click.option("--queue", metavar="NAME", help="Lane of the tasks.")
+@json_option
 def schedule(
-    store: str, function: str, arguments: tuple[str, ...], kwargs: str, queue: str | None, **recurs: Any
+    store: str,
+    function: str,
+    arguments: tuple[str, ...],
+    kwargs: str,
+    queue: str | None,
+    as_json: bool,
+    **recurs: Any,
 ) -> int:
     """Let a call of a function that can be imported recur; the same name takes the place of an earlier one."""
     import_from_here()
-    return asyncio.run(
-        _schedule(store, import_function(function), arguments_of(arguments), keywords_of(kwargs), queue, recurs)
-    )
+    call = partial(import_function(function), *arguments_of(arguments), **keywords_of(kwargs))
+    made = asyncio.run(_schedule(store, call, queue, recurs))
+    if as_json:
+        print_json(made)
+    else:
+        print(f"{clean(made.name)}: next at {made.next_at}")
+    return 0
 
 
-async def _schedule(
-    store: str, function: Any, arguments: list[Any], keywords: dict[str, Any], queue: str | None, recurs: dict[str, Any]
-) -> int:
+async def _schedule(store: str, call: "partial[Any]", queue: str | None, recurs: dict[str, Any]) -> ScheduleInfo:
     from sitq.queue import TaskQueue
 
     async with TaskQueue(store) as door:
         bound = door.options() if queue is None else door.options(queue=queue)
-        made = await bound.schedule(function, *arguments, **recurs, **keywords)
-    print(f"{clean(made.name)}: next at {made.next_at}")
-    return 0
+        return await bound.schedule(call.func, *call.args, **recurs, **call.keywords)

@@ -11,10 +11,10 @@ import click
 from sitq._portable import import_function
 from sitq.cli.calls import arguments_of, import_from_here, keywords_of
 from sitq.cli.looking import every_task
-from sitq.cli.stores import filter_options, query_of, store_argument
+from sitq.cli.printing import print_json
+from sitq.cli.stores import filter_options, json_option, query_of, store_argument
 from sitq.core import EXECUTORS, TaskStatus
 from sitq.inspector import Inspector
-from sitq.sanitize import clean
 from sitq.views import TaskQuery
 
 
@@ -70,7 +70,10 @@ def worker(
 @click.option("--tag", "tags", multiple=True, metavar="WORD", help="Repeatable.")
 @click.option("--executor", type=click.Choice(EXECUTORS))
 @click.option("--wait", is_flag=True, help="Wait for the value, and print it as JSON where that can be.")
-def enqueue(store: str, function: str, arguments: tuple[str, ...], kwargs: str, wait: bool, **options: Any) -> int:
+@json_option
+def enqueue(
+    store: str, function: str, arguments: tuple[str, ...], kwargs: str, wait: bool, as_json: bool, **options: Any
+) -> int:
     """Store a call of a function that can be imported, and print its id.
 
     Each ARGUMENT is JSON: 7, true, '"text"', '[1, 2]'. What is no JSON is taken as text.
@@ -78,17 +81,20 @@ def enqueue(store: str, function: str, arguments: tuple[str, ...], kwargs: str, 
     import_from_here()
     given = {name: value for name, value in options.items() if value not in (None, ())}
     call = partial(import_function(function), *arguments_of(arguments), **keywords_of(kwargs))
-    return asyncio.run(_enqueue(store, call, given, wait=wait))
+    return asyncio.run(_enqueue(store, call, given, wait=wait, as_json=as_json))
 
 
-async def _enqueue(store: str, call: "partial[Any]", options: dict[str, Any], *, wait: bool) -> int:
+async def _enqueue(store: str, call: "partial[Any]", options: dict[str, Any], *, wait: bool, as_json: bool) -> int:
     from sitq.queue import TaskQueue
 
     async with TaskQueue(store) as queue:
         handle = await queue.options(**options).enqueue(call.func, *call.args, **call.keywords)
+        if as_json:
+            print_json({"id": str(handle)} | ({"value": _plain(await handle)} if wait else {}))
+            return 0
         print(handle, flush=True)
         if wait:
-            print(_as_json(await handle))
+            print(json.dumps(_plain(await handle)))
     return 0
 
 
@@ -98,6 +104,7 @@ async def _enqueue(store: str, call: "partial[Any]", options: dict[str, Any], *,
 @filter_options
 @click.option("--with", "function", metavar="MODULE:FUNCTION", help="A corrected function, for the same arguments.")
 @click.option("--yes", is_flag=True, help="Do not ask before running what the filters match.")
+@json_option
 def rerun(
     store: str,
     ids: tuple[str, ...],
@@ -106,16 +113,18 @@ def rerun(
     name: str | None,
     function: str | None,
     yes: bool,
+    as_json: bool,
 ) -> int:
     """Store the calls of tasks again, as new tasks, and print their ids; the failed ones unless a status is given."""
     if bool(statuses or queue or name) == bool(ids):
         raise click.UsageError("give ids, or filters such as --status failed")
     import_from_here()
     which = list(ids) if ids else query_of(statuses or (TaskStatus.FAILED,), queue, name)
-    return asyncio.run(_rerun(store, which, None if function is None else import_function(function), yes=yes))
+    corrected = None if function is None else import_function(function)
+    return asyncio.run(_rerun(store, which, corrected, yes=yes, as_json=as_json))
 
 
-async def _rerun(store: str, which: list[str] | TaskQuery, function: Any, *, yes: bool) -> int:
+async def _rerun(store: str, which: list[str] | TaskQuery, function: Any, *, yes: bool, as_json: bool) -> int:
     from sitq.queue import TaskQueue
 
     async with Inspector(store) as inspector, TaskQueue(inspector.backend) as queue:
@@ -124,13 +133,18 @@ async def _rerun(store: str, which: list[str] | TaskQuery, function: Any, *, yes
             if count:
                 click.confirm(f"rerun {count:,} tasks?", abort=True, err=True)
         handles = await queue.rerun(which, function)
-    for handle in handles:
-        print(handle)
+    if as_json:
+        print_json({"ids": [str(handle) for handle in handles]})
+    else:
+        for handle in handles:
+            print(handle)
     return 0 if handles else 1
 
 
-def _as_json(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    """Give a value as JSON can have it; its repr where it cannot."""
     try:
-        return json.dumps(value)
+        json.dumps(value)
     except (TypeError, ValueError):
-        return clean(repr(value), 4000)
+        return repr(value)
+    return value

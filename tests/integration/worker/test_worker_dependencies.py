@@ -190,3 +190,13 @@ async def test_fan_out_and_in(queue: TaskQueue, worker: Worker) -> None:
     total = await queue.enqueue(sum, middle)
 
     assert await total == 500 + sum(range(500))
+
+
+async def test_task_that_failed_with_what_it_needs_names_it(queue: TaskQueue, worker: Worker) -> None:
+    failed = await queue.enqueue(fail)
+    dependent = await queue.options(on_failure="fail").enqueue(same, failed)
+
+    with pytest.raises(TaskExecutionError) as caught:
+        await dependent
+
+    assert str(caught.value) == f"task {failed}, which it needs, failed"
