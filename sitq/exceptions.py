@@ -121,7 +121,7 @@ class TaskTimeoutError(TaskExecutionError):
 
 
 class TaskLostError(TaskExecutionError):
-    """The task's worker died while running it, more often than is allowed."""
+    """The task's worker died while running it, more often than is allowed, or its own process died."""
 
 
 class TaskCancelledError(TaskExecutionError):

@@ -41,6 +41,12 @@ PROMISES = {
         "refused: cannot pickle '_thread.lock' object: function <lambda> -> closure 'lock'",
         "failed again, at attempt 2",
     ],
+    "pipeline.py": [
+        "without a worker the summary is waiting for 4 other tasks",
+        "2262 primes in 4 parts",
+        "the first part did Progress(done=4998.0, total=4998.0, message='up to 5000')",
+        "and printed: 669 primes from 0 to 5000",
+    ],
     "sync_client_with_worker.py": [
         "value: 42",
         "in the worker's process: True",
