@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 2 when there is nothing to monitor."""
     options = _parser().parse_args(arguments)
     try:
+        if options.serve is not None:
+            return _serve(options)
         if options.once or options.json or not _has_screen():
             return _print_once(options)
         return _watch(options)
@@ -32,11 +35,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="print the newest tasks and leave, as pipes get it anyway")
     parser.add_argument("--json", action="store_true", help="the same as JSON")
     parser.add_argument("--limit", type=int, default=PAGE, metavar="N", help="tasks to print; %(default)s unless given")
+    parser.add_argument(
+        "--serve",
+        nargs="?",
+        const="8000",
+        metavar="[HOST:]PORT",
+        help="show it to browsers; on this machine's own address unless another host is named",
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
 
 def _has_screen() -> bool:
+    if "TEXTUAL_DRIVER" in os.environ:
+        return True
     return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()  # Textual draws on stderr
 
 
@@ -70,6 +82,25 @@ def _watch(options: argparse.Namespace) -> int:
         MonitorApp(feed, path=options.store, read_only=options.read_only, settings=settings).run()
     finally:
         feed.close()
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from sitq_monitor.feed import read_once
+
+    asyncio.run(read_once(options.store, View(limit=1)))  # refuse here what no browser could be shown
+    try:
+        from sitq_monitor.serving import Place, serve
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] not in ("textual_serve", "aiohttp", "aiohttp_jinja2", "jinja2"):
+            raise
+        return _refuse('--serve needs textual-serve; install it with: pip install "sitq-queue[serve]"')
+    try:
+        place = Place.parse(options.serve)
+        arguments = [*(["--read-only"] if options.read_only else []), "--", options.store]
+        serve(arguments, place, lambda words: print(f"sitq-monitor: {words}", flush=True))
+    except (ValueError, OSError) as exc:
+        return _refuse(str(exc))
     return 0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from sitq_monitor.format import age, duration, face, ticking
@@ -34,6 +35,8 @@ class Column:
     dotted: bool = False
 
 
+FEW_SECONDS, AGE_STEP, MINUTE = 10, 5, 60
+"""Ages below a minute go in steps, since a page of young tasks would else be sent anew each second."""
 GAP = 1
 GUTTER = 3
 NAME_MIN, NAME_MAX, NAME_SHARE = 14, 36, 0.46
@@ -68,7 +71,10 @@ def _attempt(row: TaskRow, now: datetime) -> Cell:
 
 
 def _age(row: TaskRow, now: datetime) -> Cell:
-    return Cell(age((now - row.enqueued_at).total_seconds()), "muted")
+    seconds = int((now - row.enqueued_at).total_seconds())
+    if FEW_SECONDS < seconds < MINUTE:
+        seconds -= seconds % AGE_STEP
+    return Cell(age(seconds), "muted")
 
 
 def _took(row: TaskRow, now: datetime) -> Cell:
@@ -110,6 +116,15 @@ def columns_for(width: int) -> tuple[Column, ...]:
         replace(column, width=name if column is NAME else max(left - name, 1)) if column.width == 0 else column
         for column in chosen
     )
+
+
+def span_of_changes(before: tuple[Cell, ...], after: tuple[Cell, ...], width: int) -> tuple[int, int] | None:
+    """Tell from where to where a line differs from what it was, in cells from its left; None when it does not."""
+    changed = [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    if not changed:
+        return None
+    edges = list(accumulate((column.width + GAP for column in columns_for(width)), initial=GUTTER))
+    return edges[changed[0]], edges[changed[-1] + 1]
 
 
 def cells_of(row: TaskRow, width: int, now: datetime) -> tuple[Cell, ...]:

@@ -64,6 +64,11 @@ class View:
     task_id: TaskId | None = None
     live: bool = True
 
+    @property
+    def asks_for_pages(self) -> bool:
+        """Somebody waits for rows besides the head of the list."""
+        return (self.after, self.above, self.jump) != (None, None, None)
+
     def lists_like(self, other: Self) -> bool:
         """Tell whether the two ask for rows of the same list."""
         return (self.filter, self.order) == (other.filter, other.order)

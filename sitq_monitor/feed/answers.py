@@ -25,6 +25,19 @@ async def read_once(path: str | PathLike[str], view: View) -> Snapshot:
         return await answer_at_once(inspector, view)
 
 
+async def answer_in_part(inspector: Inspector, view: View) -> Snapshot:
+    """Read what a person has just asked for, and leave what changes by itself to a whole answer."""
+    now = datetime.now(UTC)
+    asked = replace(view, live=False)
+    return Snapshot(
+        view=view,
+        read_at=now,
+        rows=await read_rows(inspector, asked, None) if view.filter.is_plain else None,
+        detail=await _detail(inspector, view.task_id, now) if view.task_id is not None else None,
+        has_detail=view.task_id is not None,
+    )
+
+
 async def answer_at_once(inspector: Inspector, view: View) -> Snapshot:
     """Read all of a view that a store finds by its indexes."""
     now = datetime.now(UTC)

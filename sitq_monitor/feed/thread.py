@@ -21,7 +21,7 @@ from sitq.inspector import Inspector
 from sitq.sanitize import clean
 from sitq.views import Order, TaskQuery
 from sitq_monitor.deed import Action, Done, Plan, Scope
-from sitq_monitor.feed.answers import answer_at_once, answer_by_search
+from sitq_monitor.feed.answers import answer_at_once, answer_by_search, answer_in_part
 from sitq_monitor.feed.deeds import Report, carry_out, make_plan, set_paused
 from sitq_monitor.feed.exporting import export
 from sitq_monitor.feed.lane import Lane
@@ -183,7 +183,7 @@ class Feed:
 
     async def _serve(self, inspector: Inspector) -> None:
         async with asyncio.TaskGroup() as group:
-            at_once = Lane(partial(self._read_at_once, inspector), lambda: self.rate)
+            at_once = Lane(partial(self._read_at_once, inspector, Whole()), lambda: self.rate)
             self._lanes = (at_once,)
             duties = [group.create_task(duty) for duty in (at_once.run(), self._hear(inspector), self._search())]
             duties.append(group.create_task(self._obey(inspector)))
@@ -203,8 +203,16 @@ class Feed:
             if changed:
                 await asyncio.sleep(1 / self.rate / 8)  # commits that follow each other are one change
 
-    async def _read_at_once(self, inspector: Inspector) -> None:
-        self._publish("at once", await answer_at_once(inspector, self._view))
+    async def _read_at_once(self, inspector: Inspector, whole: "Whole") -> None:
+        """Read all of the view, or only what was asked for if all was read a moment ago."""
+        view = self._view
+        if whole.is_fresh(view, 1 / self.rate):
+            self._tell(await answer_in_part(inspector, view))
+            if view.live:
+                self._lanes[0].hear()
+        else:
+            whole.read(view)
+            self._publish("at once", await answer_at_once(inspector, view))
 
     async def _search(self) -> None:
         """Search and measure on a connection of their own."""
@@ -238,7 +246,7 @@ class Feed:
 
     def _publish(self, lane: str, snapshot: Snapshot) -> None:
         newest = self._newest.get(lane)
-        if newest is None or not snapshot.says_the_same_as(newest):
+        if newest is None or snapshot.view.asks_for_pages or not snapshot.says_the_same_as(newest):
             self._newest.pop("trouble", None)
             self._newest[lane] = snapshot
             self._tell(snapshot)
@@ -252,6 +260,22 @@ class Feed:
         with self._lock:
             if self._post is not None:
                 self._post(news)
+
+
+class Whole:
+    """Remembers when a view was last read as a whole."""
+
+    def __init__(self) -> None:
+        self._view: View | None = None
+        self._at = 0.0
+
+    def read(self, view: View) -> None:
+        self._view, self._at = view, time.monotonic()
+
+    def is_fresh(self, view: View, seconds: float) -> bool:
+        """Tell whether the same list was read as a whole, for another view of it, less than so many seconds ago."""
+        seen = self._view
+        return seen not in (None, view) and seen.lists_like(view) and time.monotonic() - self._at < seconds
 
 
 def _in_words(exc: BaseException) -> str:

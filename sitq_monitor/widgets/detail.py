@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
@@ -98,9 +99,18 @@ class Section(Static):
     def say(self, parts: Sequence[Part]) -> None:
         """Say this from now on; nothing hides the section."""
         if parts != self._said:
+            height = self._height
             self._said = parts
             self.display = bool(parts)
-            self.update(write(self, parts).rstrip())
+            # To lay the screen out anew costs more than to paint it: only where the height is another.
+            self.update(write(self, parts).rstrip(), layout=height is None or height != self._height)
+
+    @property
+    def _height(self) -> int | None:
+        """How many lines it has; None when that depends on how they are wrapped."""
+        lines = "".join(text for text, _ in self._said).rstrip().split("\n")
+        fits = self._said and max(map(cell_len, lines)) <= self.size.width
+        return len(lines) if fits else None
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from sitq_monitor.columns import cells_of, columns_for
+from sitq_monitor.columns import cells_of, columns_for, span_of_changes
 from sitq_monitor.keys import TABLE_KEYS
 from sitq_monitor.listing import Listing
 from sitq_monitor.marks import Marks
@@ -222,11 +222,12 @@ class TaskTable(ScrollView, can_focus=True):
         return self.scrollable_content_region.width
 
     def _tick(self) -> None:
-        """Repaint the lines on the screen that read differently now than at the tick before."""
+        """Repaint what reads differently now than at the tick before."""
         now, width, top = self._clock(), self._width, self.scroll_offset.y
-        shown = range(top, min(top + self.size.height, len(self.listing.rows)))
-        rows = self.listing.rows
-        self._repaint([n for n in shown if cells_of(rows[n], width, now) != cells_of(rows[n], width, self._ticked)])
+        for y, row in enumerate(self.listing.rows[top : top + self.size.height]):
+            span = span_of_changes(cells_of(row, width, self._ticked), cells_of(row, width, now), width)
+            if span is not None:
+                self.refresh(Region(span[0], y, span[1] - span[0], 1))
         self._ticked = now
 
     def _repaint(self, lines: Iterable[int]) -> None:
@@ -270,6 +271,7 @@ class TaskTable(ScrollView, can_focus=True):
         self.listing.jump(page, limit=view.limit, to_end=to_end)
         self._resize()
         self.scroll_to(y=0, animate=False, immediate=True)
+        self._wants_below = self._wants_above = False
         self._go(len(page) - 1 if to_end else 0)
         self.refresh()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from monitor_store import FilledStore
-from monitor_terminal import Terminal, terminal
+from terminals import Terminal, terminal
 
 from sitq.core import TaskStatus
 

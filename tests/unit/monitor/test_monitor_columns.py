@@ -7,7 +7,7 @@ from monitor_rows import NOW, make_row
 
 from sitq.core import TaskStatus
 from sitq.sanitize import Clean
-from sitq_monitor.columns import GAP, GUTTER, cells_of, columns_for
+from sitq_monitor.columns import GAP, GUTTER, cells_of, columns_for, span_of_changes
 
 
 @pytest.mark.parametrize("width", [58, 69, 70, 79, 95, 96, 115, 116, 159, 240])
@@ -58,3 +58,20 @@ def test_requeued_task_has_not_run() -> None:
     row = make_row(attempt=1, phase=Clean("retrying"), started_at=NOW)
 
     assert cells_of(row, 79, NOW)[5].text == ""
+
+
+def test_span_of_changes_covers_the_cells_that_differ() -> None:
+    row = make_row(1000, TaskStatus.RUNNING)
+    before, after = (cells_of(row, 79, NOW + timedelta(seconds=passed)) for passed in (0, 3))
+    widths = [column.width + GAP for column in columns_for(79)]
+
+    assert span_of_changes(before, after, 79) == (GUTTER + sum(widths[:4]), GUTTER + sum(widths[:6]))
+    assert span_of_changes(before, before, 79) is None
+
+
+def test_age_goes_in_steps_after_a_few_seconds() -> None:
+    row = make_row(1000)
+
+    ages = [cells_of(row, 79, NOW + timedelta(seconds=passed))[4].text for passed in (9, 13, 59, 61)]
+
+    assert ages == ["9s", "10s", "55s", "1m"]

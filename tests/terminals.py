@@ -23,6 +23,11 @@ class Terminal:
         self._process = process
         self._descriptor = descriptor
         self.sent = b""
+        self.heard_at = 0.0
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def type(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
@@ -61,6 +66,7 @@ class Terminal:
         if select.select([self._descriptor], [], [], seconds)[0]:
             with contextlib.suppress(OSError):  # the program has ended
                 self.sent += os.read(self._descriptor, 65_536)
+                self.heard_at = time.perf_counter()
 
 
 @contextlib.contextmanager
