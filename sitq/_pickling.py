@@ -4,8 +4,9 @@ import io
 import pickle
 import sys
 import types
+from collections import ChainMap
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import cloudpickle
 
@@ -20,6 +21,8 @@ _DILL = b"dill._dill"
 _CODE_WORDS = (b"CodeType", b"_make_function", b"_make_skeleton", b"_make_typevar", b"dynamic_subimport")
 _NAME_WORDS = (b"_builtin_type", b"subimport", b"_make_dict_")
 _WORDS = (_CLOUDPICKLE, _DILL, *_CODE_WORDS, *_NAME_WORDS)
+
+_NO_FILE = "<dynamic-code>"
 
 _SCALARS = frozenset({types.NoneType, bool, int, float, str, bytes})
 _CONTAINERS = frozenset({dict, list, tuple})
@@ -97,9 +100,24 @@ def _is_plain(value: Any, depth: int = _PLAIN_DEPTH) -> bool:
 def pickle_any(value: Any, max_bytes: int) -> Pickled:
     """Pickle with cloudpickle, whatever the value is."""
     file = _BoundedFile(max_bytes)
-    cloudpickle.Pickler(file, PICKLE_PROTOCOL).dump(value)
+    _Pickler(file, PICKLE_PROTOCOL).dump(value)
     data = file.getvalue()
     return Pickled(data, carries_code(data))
+
+
+_reduce_code: Callable[[types.CodeType], tuple[Any, ...]] = cloudpickle.Pickler.dispatch_table[types.CodeType]
+
+
+def _reduce_code_with_its_file(code: types.CodeType) -> tuple[Any, ...]:
+    """Keep the name of a function's file, without which a traceback shows no line; cloudpickle 3.1.3 takes it away."""
+    constructor, parts, *rest = _reduce_code(code)
+    return constructor, tuple(code.co_filename if part == _NO_FILE else part for part in parts), *rest
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle ships no types
+    dispatch_table: ClassVar = ChainMap(
+        {types.CodeType: _reduce_code_with_its_file}, cloudpickle.Pickler.dispatch_table
+    )
 
 
 class _BoundedFile(io.BytesIO):

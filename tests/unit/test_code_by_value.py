@@ -169,3 +169,16 @@ def test_a_class_of_a_script_goes_by_value_to_an_importable_function(serializer:
 @pytest.mark.parametrize("payload", [b"", b"\x01", b"\x80\x05N.", b'{"json": 1}', b"\x01\x01\x03"])
 def test_foreign_bytes_name_no_python(payload: bytes) -> None:
     assert required_python(payload) is None
+
+
+def test_function_by_value_keeps_the_file_and_line_of_its_code() -> None:
+    serializer = CloudpickleSerializer()
+
+    def outer() -> Callable[[], None]:
+        return lambda: None
+
+    function, _, _ = serializer.loads_call(serializer.dumps_call(outer, (), {}))
+
+    assert function.__code__.co_filename == outer.__code__.co_filename == __file__
+    assert function().__code__.co_filename == __file__
+    assert function.__code__.co_firstlineno == outer.__code__.co_firstlineno

@@ -17,6 +17,7 @@ EVIL = (
     "\u202egnihton\u2066 \u200b\U000e0041 \ud83d [@click=app.quit]x[/] [/ [bold"
 )
 PAGE_DOWN = "\x1b[6~"
+HOME = "\x1b[H"
 FORBIDDEN = ("\x07", "\x08", "\x9b", "\x9d", "\x9c", "\u202e", "\u2066", "\u200b", "\U000e0041", "\ud83d")
 
 
@@ -120,9 +121,11 @@ def look_at_everything(screen: Terminal) -> None:
     screen.read_until("␛]52;c;UFdORUQ=␇")
     screen.type("\r")
     screen.read_until(" id  ")
+    screen.type(HOME)
     for _ in range(8):
+        screen.read(0.15)
         screen.type(PAGE_DOWN)
-        screen.read(0.1)
+    screen.read(0.15)
     screen.type("R")
     screen.read_until("Requeue this task?")
     screen.type("n")
