@@ -121,6 +121,7 @@ def test_interrupt_of_an_idle_kernel_reaches_no_task(run: Run, kernel: Kernel) -
 
 def test_cell_that_is_run_again_gets_the_same_worker_and_no_more_threads(run: Run) -> None:
     cell = run("""
+        w.submit(len, "").result(timeout=5)
         before = set(threading.enumerate())
         again = start_worker(w.path)
         again is w, set(threading.enumerate()) - before

@@ -18,6 +18,7 @@ def sitq_threads() -> set[threading.Thread]:
 def test_starting_again_gives_the_same_worker_and_says_nothing(
     worker: BackgroundWorker, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    worker.submit(len, "").result(timeout=5)  # by now all its threads have begun
     threads = sitq_threads()
 
     assert start_worker(path) is worker
