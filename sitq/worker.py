@@ -118,9 +118,13 @@ class Worker:
         async with asyncio.timeout(timeout):
             await self._serve(until_empty=True)
 
-    def run(self) -> None:
-        """Serve until SIGINT or SIGTERM, in a script of its own. A second signal ends without grace."""
-        asyncio.run(self._run_with_signals())
+    def run(self, *, until_empty: bool = False) -> None:
+        """Serve until SIGINT or SIGTERM, in a script of its own. A second signal ends without grace.
+
+        Args:
+            until_empty: end also when nothing is due and nothing runs here.
+        """
+        asyncio.run(self._run_with_signals(until_empty=until_empty))
 
     async def __aenter__(self) -> Self:
         """Serve in the background, from the moment on that the store knows of this worker."""
@@ -168,7 +172,7 @@ class Worker:
             finally:
                 shift.ended.set()
 
-    async def _run_with_signals(self) -> None:
+    async def _run_with_signals(self, *, until_empty: bool) -> None:
         loop = asyncio.get_running_loop()
         stops: set[asyncio.Task[None]] = set()
 
@@ -180,7 +184,7 @@ class Worker:
                 signal.signal(name, lambda *_: loop.call_soon_threadsafe(ask))
             else:
                 loop.add_signal_handler(name, ask)
-        await self.start()
+        await self._serve(until_empty=until_empty)
         await asyncio.gather(*stops)
 
 

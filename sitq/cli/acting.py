@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import click
 
 from sitq.cli.looking import every_task
-from sitq.cli.printing import print_json
+from sitq.cli.printing import confirm, print_json
 from sitq.cli.stores import filter_options, json_option, query_of, with_inspector
 from sitq.core import TaskStatus
 from sitq.inspector import Inspector
@@ -43,8 +43,8 @@ def _acting(name: str, help_text: str, verb: Verb, may: Callable[[TaskInfo], boo
         if filtered:
             found = every_task(inspector, query_of(statuses, queue, name))
             wanted = [info.id async for info in found if may(info)]
-            if wanted and not yes:
-                click.confirm(f"{command.name} {len(wanted):,} tasks?", abort=True, err=True)
+            if not yes:
+                confirm(command.name or "", len(wanted))
         reached = await _in_slices(inspector, verb, wanted)
         _tell(command.name or "", wanted, reached, as_json=as_json, briefly=filtered)
         return 0 if reached else 1

@@ -65,6 +65,7 @@ def run(argv: Sequence[str] | None) -> int:
     """Run the command and return its exit code."""
     try:
         code = app.main(args=None if argv is None else list(argv), prog_name="sitq", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
         return 130
     except click.ClickException as exc:
@@ -78,4 +79,8 @@ def run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as exc:
+        print(f"sitq: cannot write: {exc}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more at its end
+        return 2
     return code if isinstance(code, int) else 0

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -104,6 +105,20 @@ def progress_of(info: TaskInfo) -> str:
     done, total, message = info.progress or (None, None, None)
     part = "" if done is None else f"{done:g}" + ("" if total is None else f" of {total:g}")
     return " ".join(filter(None, (part, message)))
+
+
+def confirm(verb: str, count: int) -> None:
+    """Ask before acting on what filters match.
+
+    Raises:
+        click.UsageError: there is nobody to ask.
+        click.Abort: the answer is no.
+    """
+    if count == 0:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{verb} would reach {count:,} tasks, and nobody is here to ask; say --yes")
+    click.confirm(f"{verb} {count:,} tasks?", abort=True, err=True)
 
 
 def complain(line: str) -> None:

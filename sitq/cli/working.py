@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sys
 from functools import partial
 from typing import Any
 
@@ -11,10 +12,12 @@ import click
 from sitq._portable import import_function
 from sitq.cli.calls import arguments_of, import_from_here, keywords_of
 from sitq.cli.looking import every_task
-from sitq.cli.printing import print_json
+from sitq.cli.printing import complain, confirm, print_json
 from sitq.cli.stores import filter_options, json_option, query_of, store_argument
 from sitq.core import EXECUTORS, TaskStatus
+from sitq.exceptions import TaskExecutionError
 from sitq.inspector import Inspector
+from sitq.sanitize import clean, clean_block
 from sitq.views import TaskQuery
 
 
@@ -42,17 +45,23 @@ def worker(
     """Run tasks until SIGINT or SIGTERM; a second one ends at once."""
     from sitq.worker import Worker
 
+    handler = logging.StreamHandler()
+    handler.setFormatter(_HarmlessFormatter("%(asctime)s %(levelname)s %(message)s"))
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=level, handlers=[handler])
     import_from_here()
     server = Worker(
         store, max_concurrency=concurrency, queues=queues or None, lease=lease, grace=grace, executor=executor
     )
-    if burst:
-        asyncio.run(server.run_until_empty())
-    else:
-        server.run()
+    server.run(until_empty=burst)
     return 0
+
+
+class _HarmlessFormatter(logging.Formatter):
+    """Shows what a terminal would obey as pictures: names of tasks are written by anybody."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean_block(super().format(record))
 
 
 @click.command()
@@ -89,12 +98,18 @@ async def _enqueue(store: str, call: "partial[Any]", options: dict[str, Any], *,
 
     async with TaskQueue(store) as queue:
         handle = await queue.options(**options).enqueue(call.func, *call.args, **call.keywords)
-        if as_json:
-            print_json({"id": str(handle)} | ({"value": _plain(await handle)} if wait else {}))
-            return 0
-        print(handle, flush=True)
-        if wait:
-            print(json.dumps(_plain(await handle)))
+        if not as_json:
+            print(handle, flush=True)
+        try:
+            value = _plain(await handle) if wait else None
+        except TaskExecutionError as exc:
+            complain(clean(str(exc), 2000))
+            print(clean_block(exc.traceback or ""), end="", file=sys.stderr)
+            return 1
+    if as_json:
+        print_json({"id": str(handle)} | ({"value": value} if wait else {}))
+    elif wait:
+        print(json.dumps(value))
     return 0
 
 
@@ -129,9 +144,7 @@ async def _rerun(store: str, which: list[str] | TaskQuery, function: Any, *, yes
 
     async with Inspector(store) as inspector, TaskQueue(inspector.backend) as queue:
         if isinstance(which, TaskQuery) and not yes:
-            count = len([info async for info in every_task(inspector, which)])
-            if count:
-                click.confirm(f"rerun {count:,} tasks?", abort=True, err=True)
+            confirm("rerun", len([info async for info in every_task(inspector, which)]))
         handles = await queue.rerun(which, function)
     if as_json:
         print_json({"ids": [str(handle) for handle in handles]})

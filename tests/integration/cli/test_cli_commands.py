@@ -142,13 +142,13 @@ def test_filters_act_on_all_that_match(store: str, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.splitlines() == ["requeue: 0 of 0 tasks", "requeue: 3 of 3 tasks"]
 
 
-def test_filters_ask_before_they_act(store: str) -> None:
+def test_filters_do_nothing_where_nobody_can_be_asked(store: str) -> None:
     enqueue_failures(store, 3)
 
-    ran = sitq("rm", store, "--status", "failed", input="n\n")
+    ran = sitq("rm", store, "--status", "failed", stdin=subprocess.DEVNULL)
 
-    assert ran.returncode == 130
-    assert "delete 3 tasks? [y/N]" in ran.stderr
+    assert ran.returncode == 2
+    assert "delete would reach 3 tasks, and nobody is here to ask; say --yes" in ran.stderr
     with SyncTaskQueue(store) as queue:
         assert len(queue.list_tasks()) == 3
 
@@ -343,3 +343,66 @@ def test_schedule_that_cannot_be_is_refused(
     assert main(["schedule", store, "cli_jobs:add", *recurs]) == 2
 
     assert capsys.readouterr().err.startswith("sitq: ")
+
+
+def test_filters_ask_a_person_before_they_act(
+    store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enqueue_failures(store, 3)
+    asked = io.StringIO("n\n")
+    asked.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", asked)
+
+    assert main(["rm", store, "--status", "failed"]) == 130
+
+    assert "delete 3 tasks? [y/N]" in capsys.readouterr().err
+    with SyncTaskQueue(store) as queue:
+        assert len(queue.list_tasks()) == 3
+
+
+def test_burst_drains_on_sigterm(store: str) -> None:
+    with SyncTaskQueue(store) as queue:
+        task_id = queue.enqueue(time.sleep, 1.0)
+        worker = subprocess.Popen([sys.executable, "-m", "sitq", "worker", store, "--quiet", "--burst"])
+        while (info := queue.get_task(task_id)) is None or info.status != "running":
+            time.sleep(0.02)
+
+        worker.send_signal(signal.SIGTERM)
+
+        assert worker.wait(timeout=10) == 0
+        info = queue.get_task(task_id)
+        assert info is not None and info.status == "success"
+
+
+def test_names_cannot_steer_the_terminal_through_the_log(store: str) -> None:
+    with SyncTaskQueue(store) as queue:
+        queue.options(name="evil\x1b[2J").enqueue(len, "a")
+
+    log = sitq("worker", store, "--burst").stderr
+
+    assert "\x1b" not in log
+    assert "evil␛[2J begins" in log
+
+
+def test_failed_wait_shows_the_traceback(store: str, jobs: Path) -> None:
+    worker = subprocess.Popen([sys.executable, "-m", "sitq", "worker", store, "--quiet"], cwd=jobs)
+
+    ran = sitq("enqueue", store, "cli_jobs:fail", "--wait", cwd=jobs)
+
+    worker.terminate()
+    worker.wait(10)
+    assert ran.returncode == 1
+    assert "sitq: ValueError: no luck\nTraceback" in ran.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_full_device_is_one_line(store: str) -> None:
+    with SyncTaskQueue(store) as queue:
+        queue.map(len, ["a"] * 10)
+
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "sitq", "list", store], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30
+        )
+
+    assert (ran.returncode, ran.stderr) == (2, "sitq: cannot write: [Errno 28] No space left on device\n")
