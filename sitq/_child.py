@@ -1,19 +1,21 @@
 """A child process of a worker: runs one call at a time, and ends with its worker, whatever the call is doing."""
 
-import atexit
 import contextlib
+import contextvars
 import faulthandler
+import fcntl
 import inspect
 import os
 import pickle
-import queue
+import select
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -27,7 +29,7 @@ from sitq.retry import Retry, unwrap
 from sitq.serialization import CallSerializer, load_call
 
 _PROGRESS_INTERVAL = 0.1  # seconds between two frames with progress
-_LAST_WORDS = 1.0  # seconds for exit handlers, when the worker is gone
+_OVERTAKING = 0.05  # seconds by which a signal may be ahead of the word that it comes from the worker
 
 
 def main(connection_fd: int, lifeline: int) -> None:
@@ -37,66 +39,75 @@ def main(connection_fd: int, lifeline: int) -> None:
         lifeline: a pipe that the worker never writes to, and that closes when it ends.
     """
     connection = socket.socket(fileno=connection_fd)
-    _watch(lifeline, connection)
-    faulthandler.enable(all_threads=False)
+    for fd in (connection_fd, lifeline):
+        os.set_inheritable(fd, False)
+    _die_with_worker(lifeline, connection)
     facts, (pickled,) = receive_frame(connection)
     sys.path[:] = facts["path"]
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # it is the pipe to the worker
-    Child(connection, pickle.loads(pickled), facts["marker"]).serve()
+    Child(connection, pickle.loads(pickled), _Output(facts["marker"])).serve()
+
+
+def _die_with_worker(lifeline: int, connection: socket.socket) -> None:
+    """Have this group killed when the lifeline closes, also while C code keeps the GIL."""
+    try:
+        _ask_kernel(lifeline)
+    except (AttributeError, OSError):  # only Linux has it
+        _watch(lifeline, connection)
+
+
+def _ask_kernel(lifeline: int) -> None:
+    """Let Linux signal the group when something happens to the lifeline, and that is its end."""
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if _has_news(lifeline):  # it came before
+        _kill_group()
 
 
 def _watch(lifeline: int, connection: socket.socket) -> None:
-    """Leave a process behind that kills this group when the worker is gone.
-
-    A thread alone cannot do it: C code that keeps the GIL would hold it up for ever.
-    """
-    if not hasattr(os, "fork"):
-        return
+    """Leave a process behind that kills this group when the lifeline closes."""
     if os.fork() != 0:  # the interpreter is new: it has no thread yet that a fork could break
         os.close(lifeline)
         return
     connection.close()  # or the worker would not notice that this process's parent has died
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nowhere, fd)
     os.read(lifeline, 1)
-    os.killpg(0, signal.SIGKILL)
+    _kill_group()
 
 
 class Child:
-    """The child's side of the conversation.
+    """The child's side of the conversation. It needs no thread, so that user code may fork."""
 
-    Args:
-        marker: printed to both streams after each call, so that the worker knows that it has read all of it.
-    """
-
-    def __init__(self, connection: socket.socket, serializer: CallSerializer, marker: str) -> None:
+    def __init__(self, connection: socket.socket, serializer: CallSerializer, output: "_Output") -> None:
         self._connection = connection
         self._serializer = serializer
-        self._marker = f"\0{marker}\0".encode()
+        self._output = output
         self._sending = threading.Lock()
-        self._calls: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._running: TaskContext | None = None
-        self._stopping = False
 
     def serve(self) -> None:
         """Run calls as they come, until the worker closes the connection or asks to stop."""
-        signal.signal(signal.SIGTERM, self._stop)
-        atexit.register(_kill_group)  # the first to be registered runs last
-        threading.Thread(target=self._listen, name="sitq-listen", daemon=True).start()
+        os.register_at_fork(after_in_child=self._leave)
+        self._listen_to_signals()
         self.send({"kind": "ready"})
-        while not self._stopping and (frame := self._calls.get()) is not None:
-            self._run(frame)
-
-    def _listen(self) -> None:
-        """Take calls on a thread of its own, which notices at once that the worker is gone."""
         with contextlib.suppress(OSError, EOFError):
-            while True:
-                self._calls.put(receive_frame(self._connection))
-        self._calls.put(None)
-        if self._running is None:
-            time.sleep(_LAST_WORDS)
-        _kill_group()
+            while (frame := receive_frame(self._connection))[0]["kind"] != "stop" and not self._worker_says_stop():
+                contextvars.copy_context().run(self._run, frame)
+                self._listen_to_signals()
+
+    def _listen_to_signals(self) -> None:
+        """Take SIGTERM again, which this process was born without or a call has left without."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def _leave(self) -> None:
+        """In a fork of this process, leave the conversation: it is its parent's, whose end must be noticed."""
+        self._connection.close()
+        self._output.leave()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _run(self, frame: Frame) -> None:
         facts, (payload, *values) = frame
@@ -107,14 +118,13 @@ class Child:
         self._running = TaskContext(
             claim.id, claim.attempt, claim.name, deadline, reporter=reporter, scheduled_at=claim.scheduled_at
         )
-        token = context.enter(self._running)
+        context.enter(self._running)
         try:
             outcome = self._outcome(claim, begun)
         finally:
-            context.leave(token)
             self._running = None
         reporter.close()
-        self._mark_output()
+        self._output.mark()
         value = [] if outcome.value is None else [outcome.value]
         self.send({"kind": "outcome", "outcome": outcome._replace(value=None)._asdict()}, value)
 
@@ -139,25 +149,71 @@ class Child:
         timeout, death = retry.wait_after(claim.failures + 1), retry.wait_after(claim.failures + 1, TaskLostError(""))
         self.send({"kind": "waits", "timeout": timeout, "death": death})
 
-    def _mark_output(self) -> None:
-        for stream, fd in ((sys.stdout, 1), (sys.stderr, 2)):
-            with contextlib.suppress(OSError, ValueError, AttributeError):  # user code closed or replaced it
-                stream.flush()
-            with contextlib.suppress(OSError):
-                os.write(fd, self._marker)
-
     def send(self, facts: dict[str, Any], blobs: list[bytes] | None = None) -> None:
-        with self._sending, contextlib.suppress(OSError):  # the worker is gone; the listening thread ends this
+        with self._sending, contextlib.suppress(OSError):  # the worker is gone, and this process with it
             self._connection.sendall(encode(facts, blobs or ()))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Take SIGTERM: the task was cancelled or its time is up, and may clean up in the little time that is left."""
-        self._stopping = True
-        if self._running is None:
-            self._calls.put(None)
-        elif not self._running.stop_requested:
-            self._running.stop_requested = True
-            raise TaskCancelledError("the task was asked to stop", task_id=self._running.id)
+        """Take SIGTERM: the task was cancelled or its time is up, and may clean up in the little time that is left.
+
+        It is taken from the worker alone: a service manager that stops a worker signals all of its processes, but the
+        worker gives its tasks a grace.
+        """
+        task = self._running
+        if task is not None and not task.stop_requested and self._worker_says_stop(_OVERTAKING):
+            task.stop_requested = True
+            raise TaskCancelledError("the task was asked to stop", task_id=task.id)
+
+    def _worker_says_stop(self, seconds: float = 0.0) -> bool:
+        """Tell whether something comes during a call, or before one that has not begun: it can be nothing else."""
+        try:
+            return _has_news(self._connection.fileno(), seconds) and bool(self._connection.recv(1, socket.MSG_PEEK))
+        except (OSError, ValueError):  # user code closed it
+            return False
+
+
+class _Output:
+    """The streams of this process, into which a marker goes after each call.
+
+    Args:
+        marker: tells the worker that it has read all that a call printed; None when it does not read.
+    """
+
+    def __init__(self, marker: str | None) -> None:
+        self._flush_c = _flush_of_c()
+        self._marker = b""
+        self._fds: list[int] = []
+        if marker is not None:
+            self._marker = f"\0{marker}\0".encode()
+            self._fds = [os.dup(1), os.dup(2)]  # user code may close 1 and 2, and get the numbers for its files
+            for stream in (sys.stdout, sys.stderr):
+                stream.reconfigure(  # type: ignore[union-attr]  # they are the pipes to the worker
+                    encoding="utf-8", errors="backslashreplace", line_buffering=True
+                )
+        faulthandler.enable(self._fds[1] if self._fds else 2, all_threads=False)
+
+    def mark(self) -> None:
+        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # user code closed or replaced it
+                stream.flush()  # type: ignore[union-attr]  # it may be None
+        self._flush_c()
+        for fd in self._fds:
+            os.write(fd, self._marker)
+
+    def leave(self) -> None:
+        """Print no marker any more."""
+        self._fds = []
+
+
+def _flush_of_c() -> Callable[[], object]:
+    """Give what writes out the streams of C's own library, which keep what they are given until they are full."""
+    try:
+        import ctypes
+
+        flush = ctypes.CDLL(None).fflush
+    except (ImportError, OSError, AttributeError):
+        return lambda: None
+    return partial(flush, None)
 
 
 class _Reporter:
@@ -216,8 +272,12 @@ async def _awaited(value: Awaitable[Any]) -> Any:
     return await value
 
 
+def _has_news(fd: int, seconds: float = 0.0) -> bool:
+    poll = select.poll()  # `select` itself takes no numbers above 1023
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
+
+
 def _kill_group() -> None:
-    """Kill this process and all that it has started and that has stayed in its session."""
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+    """Kill this process and all that it has started and that has stayed in its group."""
+    os.killpg(0, signal.SIGKILL)

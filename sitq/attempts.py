@@ -198,7 +198,7 @@ class ProcessAttempt:
         except asyncio.CancelledError:
             return stopped(self.claim, self._cause or Cause.RELEASED, self._begun)
         except Exception as exc:  # no memory, no processes, a serializer that does not travel
-            return failure(self.claim, exc, self._begun)
+            return failure(self.claim, exc, self._begun, Retry(max_attempts=self.claim.max_attempts))
         return await self._run_in(child)
 
     async def _run_in(self, child: Child) -> Outcome:
@@ -206,13 +206,12 @@ class ProcessAttempt:
             async with asyncio.timeout(self.claim.timeout):
                 outcome = await child.run(self.claim, self._reporter)
         except ChildDiedError as exc:
-            await self._children.kill(child)
             return died(self.claim, self._begun, child.wait_after_death, how=str(exc), traceback=exc.traceback)
         except TimeoutError:
-            await self._children.kill(child)
+            await child.killed()
             return timed_out(self.claim, self._begun, child.wait_after_timeout)
         except asyncio.CancelledError:
-            await self._children.kill(child)
+            await child.killed()
             return stopped(self.claim, self._cause or Cause.RELEASED, self._begun)
         self._children.give_back(child)
         return outcome

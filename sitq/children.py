@@ -1,15 +1,10 @@
 """The child processes of a worker as the worker sees them: started when needed, used again, killed when they must."""
 
 import asyncio
-import contextlib
-import os
 import secrets
 import signal
-import socket
-import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -21,12 +16,15 @@ from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.exceptions import ConfigurationError
 from sitq.retry import Retry
 from sitq.serialization import CallSerializer
+from sitq.spawning import ChildProcess, spawn
 
 _PATIENCE = 0.5  # seconds between asking a child to end and killing it
 _IDLE = 30.0  # seconds that a child waits for its next call before it is let go
-_ROOT = str(Path(__file__).parent.parent)
-_START = "import sys; sys.path.insert(0, {root!r}); from sitq._child import main; main({connection}, {lifeline})"
+_START = 60.0  # seconds that a child may take to be ready
+_LONGEST_HEAD = 16 * 1024**2  # bytes; more was written by user code that took the connection for a file of its own
 _FATAL = "Fatal Python error"
+# What is heard of a child that died, let go of its connection, or had it written over by user code.
+_SILENCE = (EOFError, OSError, ValueError, LookupError, TypeError)
 
 
 class ChildDiedError(Exception):
@@ -54,58 +52,71 @@ class ChildPool:
         self._serializer = serializer
         self._max_tasks = max_tasks
         self._captures = captures
-        self._idle: list[Child] = []
+        self._idle: list[Child] = []  # the one that has waited longest first
         self._all: set[Child] = set()
-        self._ending: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[Child]] = set()
         self._loop = asyncio.get_running_loop()
+        self._next_look: asyncio.TimerHandle | None = None
 
     async def take(self) -> "Child":
         """Give a child that waits, or start one.
 
         Raises:
-            ConfigurationError: the serializer cannot be sent to a child.
+            ConfigurationError: no child process can work here, or the serializer cannot be sent to one.
             OSError: no process can be started.
         """
         while self._idle:
             child = self._idle.pop()
             if child.alive:
                 return child
-            self._let_go(child)
-        child = Child(self._captures)
-        await child.start(self._pickled_serializer())
+            child.end()
+        starting = self._loop.create_task(self._start())
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._keep)
+            raise
+
+    async def _start(self) -> "Child":
+        serializer = self._pickled_serializer()
+        child = Child(await spawn(captures=self._captures))
         self._all.add(child)
+        child.ended.add_done_callback(lambda _: self._all.discard(child))
+        await child.greet(serializer)
         return child
+
+    def _keep(self, starting: "asyncio.Task[Child]") -> None:
+        """Keep a child that has started for a call which was stopped meanwhile."""
+        if not starting.cancelled() and starting.exception() is None:
+            self.give_back(starting.result())
 
     def give_back(self, child: "Child") -> None:
         """Keep a child for the next call, unless it has had its share."""
         if not child.alive or child.calls == self._max_tasks:
-            self._let_go(child)
-        else:
-            self._idle.append(child)
-            self._loop.call_later(_IDLE, self._let_go_if_unused, child, child.calls)
-
-    async def kill(self, child: "Child") -> None:
-        """End a child in the middle of its call."""
-        self._all.discard(child)
-        await child.kill()
+            child.end()
+            return
+        child.idle_since = self._loop.time()
+        self._idle.append(child)
+        if self._next_look is None:
+            self._next_look = self._loop.call_later(_IDLE, self._let_go_of_unused)
 
     async def close(self) -> None:
         """End all children, and what they have started."""
-        for child in list(self._all):
-            self._let_go(child)
-        while self._ending:
-            await asyncio.wait(self._ending)
+        while ends := {*self._starting, *(child.ended for child in self._all)}:
+            for child in self._all:
+                child.end()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self._next_look is not None:
+            self._next_look.cancel()
 
-    def _let_go_if_unused(self, child: "Child", calls: int) -> None:
-        if child in self._idle and child.calls == calls:
-            self._idle.remove(child)
-            self._let_go(child)
-
-    def _let_go(self, child: "Child") -> None:
-        self._all.discard(child)
-        ending = self._loop.create_task(child.close())
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+    def _let_go_of_unused(self) -> None:
+        while self._idle and self._idle[0].idle_since + _IDLE <= self._loop.time():
+            self._idle.pop(0).end()
+        self._next_look = None
+        if self._idle:
+            self._next_look = self._loop.call_at(self._idle[0].idle_since + _IDLE, self._let_go_of_unused)
 
     def _pickled_serializer(self) -> bytes:
         try:
@@ -116,67 +127,55 @@ class ChildPool:
 
 
 class Child:
-    """One child process; it runs one call at a time.
+    """One child; it runs one call at a time.
 
     Attributes:
         calls: how many it has been given.
+        idle_since: when it was given back, by the loop's clock.
+        ended: done when the process has ended and everything of it is closed.
         wait_after_timeout, wait_after_death: seconds until the next attempt of the call it runs, if it must be killed
             or dies; None when there is none.
     """
 
-    def __init__(self, captures: bool) -> None:
+    def __init__(self, process: ChildProcess) -> None:
         self.calls = 0
+        self.idle_since = 0.0
         self.wait_after_timeout: float | None = None
         self.wait_after_death: float | None = None
-        self._captures = captures
+        self._process = process
         self._marker = secrets.token_hex(16)
-        self._streams: list[MarkedStream] = []
+        self._streams = [
+            MarkedStream(name, output, self._marker)
+            for name, output in zip(("stdout", "stderr"), process.outputs, strict=False)
+        ]
         self._reporter: Reporter | None = None
-        self._lifeline: int | None = None
+        loop = asyncio.get_running_loop()
+        self._gone = loop.create_task(process.wait())
+        self._end_wanted = asyncio.Event()
+        self._gone.add_done_callback(lambda _: self._end_wanted.set())
+        self.ended = loop.create_task(self._end())
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None and not self._reader.at_eof()
+        return not self._end_wanted.is_set() and not self._process.reader.at_eof()
 
-    async def start(self, serializer: bytes) -> None:
-        """Start the process and wait until it is ready for calls.
+    async def greet(self, serializer: bytes) -> None:
+        """Tell the process what it needs, and wait until it is ready for calls. If it cannot be, it is ended.
 
         Raises:
-            OSError: it cannot be started.
-            ConfigurationError: it ended at once.
+            ConfigurationError: it ended at once, or is not ready in a minute.
         """
-        ours, theirs = socket.socketpair()
-        lifeline, self._lifeline = os.pipe()
-        output = subprocess.PIPE if self._captures else None
+        hello = {"path": sys.path, "marker": self._marker if self._streams else None}
         try:
-            with theirs, os.fdopen(lifeline):
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-c",
-                    _START.format(root=_ROOT, connection=theirs.fileno(), lifeline=lifeline),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                    pass_fds=(theirs.fileno(), lifeline),
-                )
-        except BaseException:
-            ours.close()
-            os.close(self._lifeline)
-            raise
-        self._reader, self._writer = await asyncio.open_connection(sock=ours)
-        for name, pipe in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
-            if pipe is not None:
-                self._streams.append(MarkedStream(name, pipe, self._marker))
-        try:
-            self._writer.write(encode({"path": sys.path, "marker": self._marker}, [serializer]))
-            await self._read_frame()
-        except (EOFError, OSError) as exc:
-            await self.kill()
+            self._process.writer.write(encode(hello, [serializer]))
+            async with asyncio.timeout(_START):
+                await self._read_frame()
+        except _SILENCE as exc:
+            await self.killed()
             last = self._last_words().strip().rpartition("\n")[2]
-            raise ConfigurationError(f"a child process did not start: {last or 'it ended at once'}") from exc
-        except asyncio.CancelledError:
-            await self.kill()
+            raise ConfigurationError(f"a child process did not start: {last or 'it said nothing'}") from exc
+        except BaseException:
+            self.end()
             raise
 
     async def run(self, claim: Claim, reporter: Reporter | None) -> Outcome:
@@ -192,48 +191,43 @@ class Child:
         self._reporter = reporter
         for stream in self._streams:
             stream.begin(reporter)
+        frame = _call_frame(claim)
         try:
-            self._writer.write(_call_frame(claim))
-            await self._writer.drain()
+            self._process.writer.write(frame)
+            await self._process.writer.drain()
             outcome = await self._outcome()
-        except (EOFError, OSError) as exc:
-            await self.kill()
-            raise ChildDiedError(_how_it_ended(self._process.returncode), self._fatal_error()) from exc
+        except _SILENCE as exc:
+            await asyncio.wait({self._gone}, timeout=_PATIENCE)
+            how = _how_it_ended(self._process.process.returncode)
+            await self.killed()
+            raise ChildDiedError(how, self._fatal_error()) from exc
         for stream in self._streams:
             await stream.wait_marked()
         return outcome
 
-    async def kill(self) -> None:
-        """Ask the process and all that it has started to end, and kill what has not ended within half a second."""
-        if self._lifeline is None:
-            return  # it was killed before
-        self._signal(signal.SIGTERM)
-        await self._end()
+    def end(self) -> None:
+        """Ask the process and all that it has started to end, and kill what has not ended within half a second.
 
-    async def close(self) -> None:
-        """Let a process that has nothing to do end by itself."""
-        self._writer.close()
-        await self._end()
+        It ends whether or not anybody waits for it.
+        """
+        self._end_wanted.set()
+
+    async def killed(self) -> None:
+        """End it, and wait until it has ended."""
+        self.end()
+        await asyncio.shield(self.ended)
 
     async def _end(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await self._process.wait()
-        self._signal(signal.SIGKILL)  # the group, of which some may be left when the process itself has gone
-        await self._process.wait()
-        for stream in self._streams:
-            await stream.close()
-        self._writer.close()
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
-
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, number)
-            elif self._process.returncode is None:
-                self._process.terminate()
+        try:
+            await self._end_wanted.wait()
+            self._process.writer.write(encode({"kind": "stop"}))
+            self._process.send_signal(signal.SIGTERM)
+            await asyncio.wait({self._gone}, timeout=_PATIENCE)
+            self._process.send_signal(signal.SIGKILL)
+            await asyncio.wait({self._gone}, timeout=_PATIENCE)  # one in the middle of a disk's work dies after it
+            await asyncio.gather(*(stream.close() for stream in self._streams))
+        finally:
+            self._process.close()
 
     async def _outcome(self) -> Outcome:
         while True:
@@ -247,9 +241,11 @@ class Child:
                     return _outcome_of(facts["outcome"], blobs)
 
     async def _read_frame(self) -> Frame:
-        (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
-        facts, lengths = decode_head(await self._reader.readexactly(length))
-        return facts, [await self._reader.readexactly(size) for size in lengths]
+        (length,) = LENGTH.unpack(await self._process.reader.readexactly(LENGTH.size))
+        if length > _LONGEST_HEAD:
+            raise ValueError(f"{length} bytes are no head of a frame")
+        facts, lengths = decode_head(await self._process.reader.readexactly(length))
+        return facts, [await self._process.reader.readexactly(size) for size in lengths]
 
     def _last_words(self) -> str:
         return self._streams[-1].tail if self._streams else ""
@@ -267,7 +263,9 @@ def _call_frame(claim: Claim) -> bytes:
         {"task_id": result.task_id, "status": result.status, "error": result.error, "traceback": result.traceback}
         for result in inputs
     ]
-    return encode({"claim": facts, "inputs": told}, [payload, *(result.value or b"" for result in inputs)])
+    return encode(
+        {"kind": "call", "claim": facts, "inputs": told}, [payload, *(result.value or b"" for result in inputs)]
+    )
 
 
 def _outcome_of(facts: dict[str, Any], blobs: Sequence[bytes]) -> Outcome:
@@ -277,7 +275,9 @@ def _outcome_of(facts: dict[str, Any], blobs: Sequence[bytes]) -> Outcome:
 
 def _how_it_ended(code: int | None) -> str:
     """Say what became of a process by its exit code, which is negative after a signal."""
-    if code is None or code >= 0:
+    if code is None:
+        return "let go of its connection to the worker"
+    if code >= 0:
         return f"ended with exit code {code}"
     try:
         name = f" ({signal.Signals(-code).name})"

@@ -59,7 +59,8 @@ def make_long_c_call() -> Callable[[], None]:
     def call() -> None:
         import ctypes
 
-        print(os.getpid(), os.getpid(), flush=True)
+        program = subprocess.Popen(["sleep", "600"])
+        print(os.getpid(), program.pid, flush=True)
         ctypes.PyDLL(None).sleep(600)  # PyDLL keeps the GIL
 
     return call
@@ -364,11 +365,15 @@ async def test_task_that_killed_its_worker_runs_again_when_requeued(
     assert await value_of(queue, task) == "alive"
 
 
+@pytest.mark.parametrize("options", [{}, {"hide": "F_SETSIG"}], ids=["by-kernel", "by-watcher"])
 @pytest.mark.parametrize("make", [make_spin, make_long_c_call])
 async def test_nothing_is_left_of_a_killed_workers_children(
-    queue: TaskQueue, start_worker: Callable[..., Program], make: Callable[[], Callable[[], None]]
+    queue: TaskQueue,
+    start_worker: Callable[..., Program],
+    make: Callable[[], Callable[[], None]],
+    options: dict[str, str],
 ) -> None:
-    worker = start_worker(executor="process")
+    worker = start_worker(executor="process", **options)
     handle = await queue.enqueue(make())
     (chunk,) = await until(handle.output)
     pids = [int(pid) for pid in chunk.text.split()]

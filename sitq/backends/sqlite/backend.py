@@ -281,10 +281,13 @@ class _OpenStore:
         self.check_use()
         deadline = self._loop.time() + timeout
         while (left := deadline - self._loop.time()) > 0:
-            step = min(left, _LOOK, self._seconds_to_next_due())
+            due = self._next_due  # which another one who waits may have forgotten when this one wakes
+            step = min(left, _LOOK, self._seconds_until(due))
             if step <= 0 or await self._bell.wait(keys, timeout=step) or self._owners.notice_death():
                 break
-        if self._seconds_to_next_due() <= 0:
+            if self._seconds_until(due) <= 0:
+                break
+        if self._seconds_until(self._next_due) <= 0:
             self._next_due = None
 
     async def _reader(self) -> Connection:
@@ -307,10 +310,8 @@ class _OpenStore:
         """Microseconds since the epoch."""
         return round(self._clock() * 1_000_000)
 
-    def _seconds_to_next_due(self) -> float:
-        if self._next_due is None:
-            return float("inf")
-        return (self._next_due - self.now()) / 1_000_000
+    def _seconds_until(self, moment: int | None) -> float:
+        return float("inf") if moment is None else (moment - self.now()) / 1_000_000
 
 
 def _read(

@@ -123,6 +123,14 @@ async def test_wait_for_a_lane_returns_when_a_task_becomes_due(backend: Backend,
     assert seconds < 0.3 + SOON
 
 
+async def test_all_who_wait_for_a_lane_return_when_a_task_becomes_due(backend: Backend) -> None:
+    await backend.enqueue([make_task(queue="mail", delay=0.2)])
+
+    waiting = [asyncio.create_task(backend.wait(["mail"], timeout=30.0)) for _ in range(3)]
+
+    assert await ends_soon(*waiting)
+
+
 async def test_wait_for_a_lane_returns_when_a_task_of_a_twin_becomes_due(
     backend: Backend, twin: Backend, worker: WorkerInfo
 ) -> None:
