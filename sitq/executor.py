@@ -132,7 +132,9 @@ class Executor(concurrent.futures.Executor):
                 self._server.call(self._worker.__aenter__())
         except BaseException:
             self._ended.put(None)
-            self._client.stop()
+            for portal in (self._client, self._server):
+                if portal.running:
+                    portal.stop()
             raise
 
     def _follow(self, future: TaskFuture[Any]) -> None:

@@ -1,12 +1,13 @@
 """An attempt that cannot begin at once: something about its claim must be awaited first."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from sitq.attempts import Attempt, Done
 from sitq.core import Cause, Claim
 from sitq.exceptions import SitqError
-from sitq.outcomes import stopped
+from sitq.outcomes import failure, stopped
 
 _PAUSE = 1.0  # seconds until a task is tried again that the store gave no inputs for
 
@@ -48,6 +49,6 @@ class StagedAttempt:
         elif isinstance(error := completing.exception(), SitqError):  # the store is in trouble, and not the task
             self._done(stopped(self.claim, Cause.RELEASED, delay=_PAUSE))
         elif error is not None:
-            raise error
+            self._done(failure(self.claim, error, time.monotonic()))
         else:
             self._attempt = self._start(completing.result())

@@ -7,11 +7,11 @@ from functools import partial
 
 from sitq.attempts import Attempt, Done
 from sitq.core import Cause, Claim, Outcome, TaskStatus
-from sitq.exceptions import SerializationError, ValidationError
+from sitq.exceptions import SitqError, ValidationError
 from sitq.middleware import Middleware
 from sitq.outcomes import failure, stopped
 from sitq.retry import Retry, unwrap
-from sitq.serialization import CallSerializer
+from sitq.serialization import CallSerializer, load_call
 
 
 class WrappedAttempt:
@@ -92,8 +92,8 @@ class WrappedAttempt:
         if self.claim.max_attempts == 1:
             return None
         try:
-            return unwrap(self._serializer.loads_call(self.claim.payload)[0])[1]
-        except SerializationError:
+            return unwrap(load_call(self._serializer, self.claim)[0])[1]
+        except SitqError:  # it cannot be loaded, or a value that it needs is gone
             return None
 
     def _fault(self, outcome: object) -> str | None:

@@ -16,7 +16,6 @@ def backend_from_url(
     Args:
         url: a path, `sqlite:///path` or `:memory:`.
         create: make the store if it is missing; without it a missing or older one is refused and never changed.
-
         read_only: open it for reading only; acting verbs are refused.
 
     Raises:

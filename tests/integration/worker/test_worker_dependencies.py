@@ -9,6 +9,7 @@ import pytest
 
 from sitq import (
     JsonSerializer,
+    Retry,
     SignedSerializer,
     SyncTaskQueue,
     TaskCancelledError,
@@ -18,6 +19,8 @@ from sitq import (
     ValidationError,
     Worker,
 )
+from sitq.core import Claim, Outcome
+from sitq.middleware import CallNext
 
 
 def add(a: int, b: int) -> int:
@@ -200,3 +203,20 @@ async def test_task_that_failed_with_what_it_needs_names_it(queue: TaskQueue, wo
         await dependent
 
     assert str(caught.value) == f"task {failed}, which it needs, failed"
+
+
+async def test_middleware_that_raises_meets_the_policy_of_a_task_with_needs(path: Path) -> None:
+    tries: list[str] = []
+
+    async def refuse_once(claim: Claim, call_next: CallNext) -> Outcome:
+        tries.append(claim.id)
+        if claim.waited and tries.count(claim.id) == 1:
+            raise ConnectionError("not yet")
+        return await call_next()
+
+    async with TaskQueue(path, default_result_timeout=10) as queue, Worker(path, middleware=[refuse_once]):
+        first = await queue.enqueue(add, 1, 2)
+        second = await queue.options(retry=Retry(max_attempts=2, delay=0.01)).enqueue(same, first)
+
+        assert await second == 3
+    assert tries.count(second) == 2
