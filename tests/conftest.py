@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from processes import Programs
+from servers import Servers
 
 # A busy machine draws examples slowly, and that is no fault of theirs.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,5 +22,12 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def programs(tmp_path: Path) -> Iterator[Programs]:
     started = Programs(tmp_path)
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    started = Servers(tmp_path_factory.mktemp("servers"))
     yield started
     started.end()

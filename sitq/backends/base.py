@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Self
 
 from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerInfo
+from sitq.exceptions import ConfigurationError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
@@ -50,6 +51,11 @@ class Backend(ABC):
     def twin(self) -> "Backend":
         """Make an unopened backend on the same store, for use on another event loop."""
 
+    @property
+    def remote(self) -> bool:
+        """Tell whether the store is reached through a network, so that others may write into it."""
+        return False
+
     # The producer's verbs
 
     @abstractmethod
@@ -67,6 +73,19 @@ class Backend(ABC):
                 there is no task of an id that is needed.
             ResourceExhaustionError: the disk is full.
         """
+
+    async def enqueue_on(self, connection: object, tasks: Sequence[Task]) -> list[str]:
+        """Store tasks as `enqueue` does, inside the transaction that is open on the caller's own connection.
+
+        They exist exactly if that commits; what waits for them wakes no sooner.
+
+        Raises:
+            ConfigurationError: the store has no transactions to share.
+            ValidationError: the connection is of another kind, or leads to another store.
+        """
+        raise ConfigurationError(
+            f"{self!r} cannot store tasks in a transaction of yours; SQLite and PostgreSQL can, leave connection= out"
+        )
 
     @abstractmethod
     async def results(self, ids: Collection[str]) -> dict[str, Result]:

@@ -4,22 +4,24 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from servers import Servers
 
 from contract.builders import register
 from sitq.backends.base import Backend
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import WorkerInfo
 
-STORES: dict[str, Callable[[Path], Backend]] = {
-    "sqlite": lambda folder: SQLiteBackend(folder / "tasks.db"),
-    "sqlite-memory": lambda folder: SQLiteBackend(":memory:"),
+# Each makes an empty store, of its own in the folder or under a name of its own on a server.
+STORES: dict[str, Callable[[Path, Servers], Backend]] = {
+    "sqlite": lambda folder, servers: SQLiteBackend(folder / "tasks.db"),
+    "sqlite-memory": lambda folder, servers: SQLiteBackend(":memory:"),
 }
 
 
 @pytest.fixture(params=STORES)
-async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+async def backend(request: pytest.FixtureRequest, tmp_path: Path, servers: Servers) -> AsyncIterator[Backend]:
     """A connected backend on an empty store."""
-    async with STORES[request.param](tmp_path) as backend:
+    async with STORES[request.param](tmp_path, servers) as backend:
         yield backend
 
 
