@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sitq.backends import backend_from_url
     from sitq.backends.base import Backend
-    from sitq.backends.sqlite import SQLiteBackend
+    from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
     from sitq.captures import explain
     from sitq.context import TaskContext, check_cancelled, current_task
     from sitq.core import Result, TaskStatus
@@ -53,6 +53,7 @@ __all__ = [
     "Executor",
     "Inspector",
     "SQLiteBackend",
+    "MemoryBackend",
     "Backend",
     "backend_from_url",
     "Result",
@@ -89,7 +90,7 @@ __all__ = [
 _HOMES = {
     "sitq.backends": ("backend_from_url",),
     "sitq.backends.base": ("Backend",),
-    "sitq.backends.sqlite": ("SQLiteBackend",),
+    "sitq.backends.sqlite": ("MemoryBackend", "SQLiteBackend"),
     "sitq.captures": ("explain",),
     "sitq.context": ("TaskContext", "check_cancelled", "current_task"),
     "sitq.core": (

@@ -82,13 +82,17 @@ class TaskQueue:
             self._opened = False
             await self.backend.close()
 
-    def options(self, **options: Any) -> "BoundQueue":
+    def options(self, *, connection: object = None, **options: Any) -> "BoundQueue":
         """Make a view of this queue whose tasks get these options; see `TaskOptions`.
+
+        Args:
+            connection: a database connection of your own to the same store; its tasks exist exactly if the transaction
+                that is open on it commits.
 
         Raises:
             ValidationError: there is no such option, or it cannot be right.
         """
-        return BoundQueue(self._sender, self._given.but(**options))
+        return BoundQueue(self._sender, self._given).options(connection=connection, **options)
 
     @overload
     async def enqueue(

@@ -1,8 +1,10 @@
 """Sends calls into the store: what the queue and its views with options have in common."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from copy import copy
 from datetime import datetime, tzinfo
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -10,7 +12,7 @@ from sitq.backends.base import Backend
 from sitq.core import Task
 from sitq.exceptions import ValidationError
 from sitq.handle import Door, TaskHandle
-from sitq.options import GivenOptions
+from sitq.options import GivenOptions, TaskOptions
 from sitq.packing import Packer
 from sitq.recurring import ScheduleInfo
 from sitq.schedules import new_schedule
@@ -42,6 +44,15 @@ class Sender:
         self._door = door
         self._connect = connect
         self._on_enqueue = on_enqueue
+        self._store = backend.enqueue
+        self._connection: object = None
+
+    def on(self, connection: object) -> "Sender":
+        """Make one that stores inside the transaction that is open on this connection."""
+        sender = copy(self)
+        sender._store = partial(self._backend.enqueue_on, connection)
+        sender._connection = connection
+        return sender
 
     async def send(
         self,
@@ -59,29 +70,41 @@ class Sender:
             await self._connect()
         if self._on_enqueue is not None:
             self._on_enqueue((task,))
-        (task_id,) = await self._backend.enqueue((task,))
+        (task_id,) = await self._store((task,))
         return TaskHandle(task_id, self._door)
 
     async def send_many(
         self, given: GivenOptions, func: Callable[..., Any], args_list: Iterable[Sequence[Any]]
     ) -> list[TaskHandle[Any]]:
-        """Store many calls of one function, a chunk to a transaction; one is packed while the one before is stored."""
-        await self._connect()
-        options = given.on(func)
-        handles: list[TaskHandle[Any]] = []
-        remaining = iter(args_list)
-        stored: asyncio.Task[list[str]] | None = None
-        while chunk := [arguments(args) for args in islice(remaining, _CHUNK)]:
+        """Store many calls of one function, a chunk to a transaction."""
+        if not self._backend.connected:
+            await self._connect()
+        chunks = self._pack_many(given.on(func), func, iter(args_list))
+        if self._connection is None:
+            return [TaskHandle(task_id, self._door) async for task_id in self._store_ahead(chunks)]
+        return [TaskHandle(task_id, self._door) for chunk in chunks for task_id in await self._store(chunk)]
+
+    def _pack_many(
+        self, options: TaskOptions, func: Callable[..., Any], args_list: Iterator[Sequence[Any]]
+    ) -> Iterator[list[Task]]:
+        while chunk := [arguments(args) for args in islice(args_list, _CHUNK)]:
             tasks = self._packer.pack_many(options, func, chunk)
             if self._on_enqueue is not None:
                 self._on_enqueue(tasks)
+            yield tasks
+
+    async def _store_ahead(self, chunks: Iterable[list[Task]]) -> AsyncIterator[str]:
+        """Store chunks, and have one packed while the one before is stored."""
+        stored: asyncio.Task[list[str]] | None = None
+        for tasks in chunks:
             if stored is not None:
-                handles += [TaskHandle(task_id, self._door) for task_id in await stored]
-            stored = asyncio.ensure_future(self._backend.enqueue(tasks))
+                for task_id in await stored:
+                    yield task_id
+            stored = asyncio.ensure_future(self._store(tasks))
             await asyncio.sleep(0)
         if stored is not None:
-            handles += [TaskHandle(task_id, self._door) for task_id in await stored]
-        return handles
+            for task_id in await stored:
+                yield task_id
 
     async def schedule(
         self,
@@ -94,6 +117,8 @@ class Sender:
         **recurs: Any,
     ) -> ScheduleInfo:
         """Store a call that recurs."""
+        if self._connection is not None:
+            raise ValidationError("a schedule is stored in a transaction of its own; leave the option connection out")
         options = given.on(func)
         if options.eta is not None or options.delay:
             raise ValidationError("a schedule itself says when; leave the options eta and delay out")
@@ -115,9 +140,11 @@ class BoundQueue:
         self._sender = sender
         self._given = given
 
-    def options(self, **options: Any) -> "BoundQueue":
+    def options(self, *, connection: object = None, **options: Any) -> "BoundQueue":
         """Change some of the options."""
-        return BoundQueue(self._sender, self._given.but(**options))
+        return BoundQueue(
+            self._sender if connection is None else self._sender.on(connection), self._given.but(**options)
+        )
 
     async def enqueue(
         self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any

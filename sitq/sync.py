@@ -1,6 +1,7 @@
 """The blocking face of the queue, for scripts, threads and legacy code."""
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
@@ -84,9 +85,9 @@ class SyncTaskQueue:
         """Store one call for each set of arguments and return their ids; see `TaskQueue.map`."""
         return [TaskId(handle) for handle in self._call(self._queue.map, func, *iterables)]
 
-    def options(self, **options: Any) -> "SyncBoundQueue":
-        """Make a view of this queue whose tasks get these options; see `TaskOptions`."""
-        return SyncBoundQueue(self, self._queue.options(**options))
+    def options(self, *, connection: object = None, **options: Any) -> "SyncBoundQueue":
+        """Make a view of this queue whose tasks get these options; see `TaskQueue.options`."""
+        return SyncBoundQueue(self, self._queue.options(**options)).options(connection=connection)
 
     def schedule(
         self,
@@ -232,29 +233,43 @@ class SyncTaskQueue:
             self._portal.start()
         return self._portal.call(method(*args, **kwargs))
 
+    def _call_here(self, method: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
+        """Run a method that never waits, in the calling thread."""
+        self.connect()
+        try:
+            method(*args, **kwargs).send(None)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        raise AssertionError(f"{method} waits for something")
+
 
 class SyncBoundQueue:
     """A view of a blocking queue whose tasks get certain options."""
 
-    def __init__(self, queue: SyncTaskQueue, bound: BoundQueue) -> None:
+    def __init__(self, queue: SyncTaskQueue, bound: BoundQueue, connection: object = None) -> None:
         self._queue = queue
         self._bound = bound
+        self._connection = connection
+        # A connection of sqlite3 belongs to the thread that opened it, which is not the queue's own.
+        self._call = queue._call_here if isinstance(connection, sqlite3.Connection) else queue._call
 
-    def options(self, **options: Any) -> "SyncBoundQueue":
+    def options(self, *, connection: object = None, **options: Any) -> "SyncBoundQueue":
         """Change some of the options."""
-        return SyncBoundQueue(self._queue, self._bound.options(**options))
+        bound = self._bound.options(connection=connection, **options)
+        return SyncBoundQueue(self._queue, bound, self._connection if connection is None else connection)
 
     def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> TaskId:
         """As `SyncTaskQueue.enqueue`."""
-        return TaskId(self._queue._call(self._bound.enqueue, func, *args, eta=eta, **kwargs))
+        return TaskId(self._call(self._bound.enqueue, func, *args, eta=eta, **kwargs))
 
     def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[TaskId]:
         """As `SyncTaskQueue.enqueue_many`."""
-        return [TaskId(handle) for handle in self._queue._call(self._bound.enqueue_many, func, args_list)]
+        return [TaskId(handle) for handle in self._call(self._bound.enqueue_many, func, args_list)]
 
     def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskId]:
         """As `SyncTaskQueue.map`."""
-        return [TaskId(handle) for handle in self._queue._call(self._bound.map, func, *iterables)]
+        return [TaskId(handle) for handle in self._call(self._bound.map, func, *iterables)]
 
     def schedule(
         self,
@@ -270,7 +285,7 @@ class SyncBoundQueue:
     ) -> ScheduleInfo:
         """As `SyncTaskQueue.schedule`."""
         recurs: dict[str, Any] = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
-        return self._queue._call(self._bound.schedule, func, *args, name=name, **recurs, **kwargs)
+        return self._call(self._bound.schedule, func, *args, name=name, **recurs, **kwargs)
 
 
 async def _first_of(queue: TaskQueue, ids: Sequence[str]) -> str:

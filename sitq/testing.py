@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sitq.backends.sqlite import SQLiteBackend
+from sitq.backends.sqlite import MemoryBackend
 from sitq.core import Task
 from sitq.queue import TaskQueue
 from sitq.serialization import Serializer
@@ -74,7 +74,7 @@ def run_until_empty_sync(queue: SyncTaskQueue, *, timeout: float = 10.0, **optio
     asyncio.run(worker.run_until_empty(timeout))
 
 
-class EagerBackend(SQLiteBackend):
+class EagerBackend(MemoryBackend):
     """A store in memory that runs what is due as soon as it is stored: `TaskQueue(EagerBackend())` needs no worker.
 
     Calls still travel through the serializer, failures become results, and what is scheduled stays so. What a task
@@ -85,7 +85,7 @@ class EagerBackend(SQLiteBackend):
     """
 
     def __init__(self, serializer: Serializer | None = None, **options: Any) -> None:
-        super().__init__(":memory:", **options)
+        super().__init__("", **options)  # the store that `:memory:` names, for tasks that enqueue into it
         self._serializer = serializer
         self._runs = False
 

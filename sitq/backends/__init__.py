@@ -30,7 +30,6 @@ _HOMES = {
     "valkeys": _REDIS,
     "nats": _NATS,
     "tls": _NATS,
-    "memory": _Home("sitq.backends.memory", "MemoryBackend", ""),
 }
 
 
@@ -52,17 +51,19 @@ def backend_from_url(
         raise ValidationError(f"backend must be a Backend, a path or a URL, got {url!r:.60}")
     text = DEFAULT_STORE if url is None else fspath(url)
     scheme, separator, rest = text.partition("://")
-    if separator and scheme != "sqlite":
+    if separator and scheme not in ("sqlite", "memory"):
         return _class_of(scheme)(text, create=create, read_only=read_only)  # type: ignore[call-arg]
-    from sitq.backends.sqlite import SQLiteBackend
+    from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 
+    if scheme == "memory":
+        return MemoryBackend(rest)
     return SQLiteBackend(rest.removeprefix("/") if separator else text, create=create, read_only=read_only)
 
 
 def _class_of(scheme: str) -> type[Backend]:
     home = _HOMES.get(scheme)
     if home is None:
-        known = ", ".join(f"{name}://" for name in ("sqlite", *_HOMES))
+        known = ", ".join(f"{name}://" for name in ("sqlite", "memory", *_HOMES))
         raise ConfigurationError(f"a store's URL begins with one of {known}; got {scheme}://", scheme=scheme)
     try:
         module = import_module(home.module)

@@ -1,6 +1,7 @@
-"""The store in one SQLite file."""
+"""The store in one SQLite file, or in memory."""
 
 from sitq.backends.sqlite.backend import SQLiteBackend
 from sitq.backends.sqlite.files import SharedFolderWarning
+from sitq.backends.sqlite.memory import MemoryBackend
 
-__all__ = ["SQLiteBackend", "SharedFolderWarning"]
+__all__ = ["MemoryBackend", "SQLiteBackend", "SharedFolderWarning"]

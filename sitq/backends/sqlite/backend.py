@@ -11,7 +11,7 @@ from os import PathLike, fspath
 from typing import Any, TypeVar, cast
 
 from sitq.backends.base import Backend
-from sitq.backends.sqlite import dependencies, output, reads, schedules, tasks
+from sitq.backends.sqlite import dependencies, output, reads, schedules, sharing, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.backends.sqlite.connection import Connection
 from sitq.backends.sqlite.files import StoreFile, full_path, store_file
@@ -106,6 +106,9 @@ class SQLiteBackend(Backend):
 
     async def enqueue(self, tasks_: Sequence[Task]) -> list[str]:
         return cast(list[str], await self._store.write(tasks.enqueue, tasks_, rows=len(tasks_)))
+
+    async def enqueue_on(self, connection: object, tasks_: Sequence[Task]) -> list[str]:
+        return await sharing.enqueue_on(connection, self.path, self._options["clock"], tasks_)
 
     async def results(self, ids: Collection[str]) -> dict[str, Result]:
         return await self._store.read(reads.results, ids)

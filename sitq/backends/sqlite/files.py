@@ -5,6 +5,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from sitq.exceptions import BackendError, ConnectionError
 
@@ -30,7 +31,7 @@ class SharedFolderWarning(UserWarning):
 
 @dataclass(frozen=True, slots=True)
 class StoreFile:
-    """The file of a store, by its absolute path; `:memory:` names one that all of a process share.
+    """The file of a store, by its absolute path; `:memory:name` names one that all of a process share.
 
     Attributes:
         shared: it lies in a network or cloud-sync folder.
@@ -43,13 +44,13 @@ class StoreFile:
 
     @property
     def in_memory(self) -> bool:
-        return self.path == MEMORY
+        return self.path.startswith(MEMORY)
 
     @property
     def uri(self) -> str:
         """Name the file for SQLite, which then never makes it by itself."""
         if self.in_memory:
-            return "file:/sitq-memory?vfs=memdb"
+            return f"file:/sitq-memory{quote(self.path.removeprefix(MEMORY), safe='')}?vfs=memdb"
         return f"{Path(self.path).as_uri()}?mode={'ro' if self.read_only else 'rw'}"
 
     def identity(self) -> tuple[int, int] | None:
@@ -97,13 +98,13 @@ class StoreFile:
 
 def full_path(path: str) -> str:
     """Resolve a path as the user wrote it."""
-    return path if path == MEMORY else os.path.abspath(os.path.expanduser(path))
+    return path if path.startswith(MEMORY) else os.path.abspath(os.path.expanduser(path))
 
 
 def store_file(full: str) -> StoreFile:
     """Make the file of a full path, and warn if it lies in a shared folder."""
-    if full == MEMORY:
-        return StoreFile(MEMORY)
+    if full.startswith(MEMORY):
+        return StoreFile(full)
     reason = _shared_folder(full)
     if reason:
         warnings.warn(

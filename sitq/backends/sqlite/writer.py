@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from sitq.backends.sqlite.connection import Connection, LockTakenError
 from sitq.backends.sqlite.errors import is_store_trouble, store_error
@@ -24,6 +24,15 @@ class CollisionError(Exception):
     """Some rows of a wide statement were not as hoped: the transaction must be run again, row by row."""
 
 
+class Owner(Protocol):
+    """Who begins and ends a transaction, and tells the time in seconds since the epoch."""
+
+    @property
+    def clock(self) -> Callable[[], float]: ...
+    def begin(self, raw: sqlite3.Connection) -> None: ...
+    def commit(self, raw: sqlite3.Connection) -> None: ...
+
+
 class Transaction:
     """What a verb works with, on the connection's thread: statements, counts and wakes of one transaction.
 
@@ -34,14 +43,14 @@ class Transaction:
         due: the earliest moment at which a task that was put back or enqueued here becomes due.
     """
 
-    __slots__ = ("_connection", "_counts", "_stored", "careful", "due", "execute", "now", "raw", "wakes")
+    __slots__ = ("_counts", "_owner", "_stored", "careful", "due", "execute", "now", "raw", "wakes")
 
-    def __init__(self, connection: Connection, raw: sqlite3.Connection, *, careful: bool) -> None:
-        self._connection = connection
+    def __init__(self, owner: Owner, raw: sqlite3.Connection, *, careful: bool) -> None:
+        self._owner = owner
         self.careful = careful
         self.raw = raw
         self.execute = raw.execute
-        self.now = round(connection.clock() * 1_000_000)
+        self.now = round(owner.clock() * 1_000_000)
         self.wakes: set[str] = set()
         self.due: int | None = None
         self._counts: dict[tuple[str, int], int] = {}
@@ -50,7 +59,7 @@ class Transaction:
     def begin(self) -> None:
         """Take the write lock unless it is ours already. A verb that finds nothing to do never calls this."""
         if not self.raw.in_transaction:
-            self._connection.begin(self.raw)
+            self._owner.begin(self.raw)
 
     def count(self, queue: str, state: int, change: int) -> None:
         """Note that `change` more tasks of a lane are in a state; the counter table follows at the commit.
@@ -99,7 +108,7 @@ class Transaction:
         for (queue, state), change in self._counts.items():
             if change:
                 self.execute(_COUNT, (queue, state, change))
-        self._connection.commit(self.raw)
+        self._owner.commit(self.raw)
 
     def rollback(self) -> None:
         if self.raw.in_transaction:

@@ -8,13 +8,13 @@ from servers import Servers
 
 from contract.builders import register
 from sitq.backends.base import Backend
-from sitq.backends.sqlite import SQLiteBackend
+from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import WorkerInfo
 
 # Each makes an empty store, of its own in the folder or under a name of its own on a server.
 STORES: dict[str, Callable[[Path, Servers], Backend]] = {
     "sqlite": lambda folder, servers: SQLiteBackend(folder / "tasks.db"),
-    "sqlite-memory": lambda folder, servers: SQLiteBackend(":memory:"),
+    "memory": lambda folder, servers: MemoryBackend(),
 }
 
 

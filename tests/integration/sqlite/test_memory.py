@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from contract.builders import claim_all, make_task, register
 
-from sitq.backends.sqlite import SQLiteBackend
+from sitq import backend_from_url
+from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import TaskStatus
 
 
@@ -98,5 +99,29 @@ async def test_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     async with SQLiteBackend(":memory:", durability=durability) as backend:
         await backend.enqueue([make_task()])
+
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_each_memory_backend_has_a_store_of_its_own() -> None:
+    async with MemoryBackend() as first, MemoryBackend() as second, first.twin() as twin:
+        await first.enqueue([make_task(id="a")])
+
+        assert set(await twin.results(["a"])) == {"a"}
+        assert await second.results(["a"]) == {}
+
+
+async def test_memory_backends_of_one_name_share_a_store() -> None:
+    async with MemoryBackend("orders") as first, backend_from_url("memory://orders") as second:
+        await first.enqueue([make_task(id="a")])
+
+        assert set(await second.results(["a"])) == {"a"}
+
+
+async def test_any_name_names_a_store_in_memory_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async with MemoryBackend("a/b?vfs=unix&mode=rwc#c") as backend:
+        await backend.enqueue([make_task(id="a")])
 
     assert list(tmp_path.iterdir()) == []
