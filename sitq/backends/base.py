@@ -265,6 +265,20 @@ class Backend(ABC):
             TaskQueueError: its key is held, as with `enqueue`.
         """
 
+    # The verbs of a move from one store to another
+
+    @abstractmethod
+    async def restore(self, ended: Sequence[tuple[Task, Result]]) -> set[str]:
+        """Store tasks that have ended in another store, with what they came to, and tell the ids that are new here.
+
+        - An id that exists is left as it is.
+        - What a task needed and is not here is not remembered; nor are its earlier attempts and its output.
+        """
+
+    @abstractmethod
+    async def stored_schedules(self) -> list[Schedule]:
+        """Read all schedules by name as they were put, bytes included, each with its next occurrence."""
+
     # What a monitor reads
 
     @abstractmethod

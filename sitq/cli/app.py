@@ -14,6 +14,7 @@ from sitq.cli.acting import cancel, delete, pause, purge, requeue, resume
 from sitq.cli.completing import completion
 from sitq.cli.doctor import doctor
 from sitq.cli.looking import export, list_, logs, show, stats
+from sitq.cli.moving import migrate
 from sitq.cli.scheduling import schedule, schedules
 from sitq.cli.working import enqueue, rerun, worker
 from sitq.exceptions import SitqError
@@ -56,6 +57,7 @@ for command in (
     resume,
     doctor,
     export,
+    migrate,
     completion,
 ):
     app.add_command(command)

@@ -11,7 +11,7 @@ from os import PathLike, fspath
 from typing import Any, TypeVar, cast
 
 from sitq.backends.base import Backend
-from sitq.backends.sqlite import dependencies, output, reads, schedules, sharing, tasks
+from sitq.backends.sqlite import dependencies, moving, output, reads, schedules, sharing, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.backends.sqlite.connection import Connection
 from sitq.backends.sqlite.files import StoreFile, full_path, store_file
@@ -177,6 +177,12 @@ class SQLiteBackend(Backend):
 
     async def run_schedule_now(self, name: str) -> str | None:
         return cast("str | None", await self._store.write(schedules.run_now, name, rows=1))
+
+    async def restore(self, ended: Sequence[tuple[Task, Result]]) -> set[str]:
+        return cast(set[str], await self._store.write(moving.restore, ended, rows=len(ended)))
+
+    async def stored_schedules(self) -> list[Schedule]:
+        return await self._store.read(moving.stored_schedules, None)
 
     async def list_tasks(self, query: TaskQuery) -> list[TaskInfo]:
         return await self._store.read(reads.list_tasks, (query, self._store.now()))

@@ -131,7 +131,7 @@ def _fire(transaction: Transaction, firing: Firing) -> list[str] | None:
     row = transaction.execute(_CALL_DUE, (firing.schedule, in_microseconds(firing.due_at))).fetchone()
     if row is None:
         return None
-    tasks = [_task(row) for _ in firing.occurrences]
+    tasks = [stored_call(row) for _ in firing.occurrences]
     last_at = in_microseconds(firing.occurrences[-1]) if firing.occurrences else None
     transaction.execute(_ADVANCE, (_optional(firing.next_at), last_at, transaction.now, firing.schedule))
     stored = (
@@ -155,7 +155,7 @@ def _store_task(transaction: Transaction, task: Task, schedule: str, occurrence:
     return task_id
 
 
-def _task(row: Sequence[Any]) -> Task:
+def stored_call(row: Sequence[Any]) -> Task:
     """Make a new task of what a schedule holds.
 
     Raises:
@@ -183,4 +183,4 @@ def run_now(transaction: Transaction, requests: Sequence[str]) -> list[str | Non
 
 def _run_now(transaction: Transaction, name: str) -> str | None:
     row = transaction.execute(_CALL, (name,)).fetchone()
-    return None if row is None else _store_task(transaction, _task(row), name, exact_moment(transaction.now))
+    return None if row is None else _store_task(transaction, stored_call(row), name, exact_moment(transaction.now))

@@ -51,7 +51,7 @@ def _is_special(task: Task) -> bool:
 def _enqueue_all(transaction: Transaction, tasks: Sequence[Task]) -> list[str]:
     if transaction.careful or any(_is_special(task) for task in tasks):
         return [_enqueue_one(transaction, task) for task in tasks]
-    rows = [_row(transaction, task) for task in tasks]
+    rows = [row_of(transaction, task) for task in tasks]
     try:
         for slice_ in slices(rows, _WIDEST):
             transaction.execute(_insert(len(slice_)), [value for row in slice_ for value in row])
@@ -72,7 +72,7 @@ def slices(rows: Sequence[T], widest: int) -> Iterator[Sequence[T]]:
         start += width
 
 
-def _row(transaction: Transaction, task: Task) -> tuple[Any, ...]:
+def row_of(transaction: Transaction, task: Task) -> tuple[Any, ...]:
     now = transaction.now
     if task.eta is not None:
         due_at = _instant(task.eta)
@@ -117,15 +117,15 @@ def _enqueue_one(transaction: Transaction, task: Task) -> str:
         holder = _make_place(transaction, task)
         if holder is not None:
             return holder
-    row = _row(transaction, task)
+    row = row_of(transaction, task)
     _note(transaction, row)
-    seq = _insert_one(transaction, task, row)
+    seq = insert_one(transaction, task, row)
     if task.needs or task.after:
         dependencies.insert(transaction, seq, task, task.queue, row[3])
     return task.id
 
 
-def _insert_one(transaction: Transaction, task: Task, row: tuple[Any, ...]) -> int:
+def insert_one(transaction: Transaction, task: Task, row: tuple[Any, ...]) -> int:
     if len(task.payload) <= INLINE_LIMIT:
         return int(transaction.execute(_insert(1), row).lastrowid or 0)
     seq = int(transaction.execute(_insert(1), (*row[:-1], None)).lastrowid or 0)
