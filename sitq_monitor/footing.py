@@ -68,7 +68,7 @@ class Footing:
         has_dashboard = self.status.screen.has_class("-tall") and self.status.screen.has_class("-wide")
         if self._trouble is not None or has_dashboard or width < TALKATIVE:
             return ()
-        return phrases.pulse_parts(self._pulse, width - len(self._path) - 40)
+        return phrases.pulse_parts(self._pulse, width - len(self._path) - 46)
 
     def _matches_of(self, looking: Looking) -> int | None:
         return None if looking.filter.is_plain else self._matches

@@ -37,7 +37,7 @@ def pulse_parts(pulse: Pulse, room: int) -> Parts:
         return ()
     rate = (f"{pulse.rate:.1f}/s ", "name")
     all_bars = [ok + failed for ok, failed in zip(pulse.ok, pulse.failed, strict=True)]
-    bars = (upright(all_bars, 12) + " ", "running")
+    bars = (upright(all_bars, 8) + " ", "running")
     slow = (f"p95 {duration(pulse.took.p95)} ", "muted") if pulse.took else ("", "")
     failing = (f"failing {pulse.failing:.0%} ", "failed" if pulse.failing else "muted")
     parts: tuple[tuple[str, str], ...] = (rate, bars, slow, failing)
