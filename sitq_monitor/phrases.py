@@ -25,7 +25,7 @@ TYPED_FROM = 100
 def status_parts(*, path: Clean, trouble: Clean | None, live: bool, rate: float) -> Parts:
     """Say what is watched, and how that goes."""
     if trouble is not None:
-        return (" sitq ", "title"), (f" {path}  ", "name"), ("! ", "failed"), (trouble, "failed")
+        return (" sitq  ", "title"), ("! ", "failed"), (trouble, "failed")
     state = (("● ", "success"), ("live", "muted")) if live else (("‖ ", "warning"), ("paused", "warning"))
     often = ((f" {rate:g}/s", "faint"),) if live else ()
     return (" sitq ", "title"), (f" {path}  ", "name"), *state, *often

@@ -20,7 +20,7 @@ from sitq_monitor.footing import Footing
 from sitq_monitor.keys import MUTATING, SCREEN_KEYS
 from sitq_monitor.language import FilterError
 from sitq_monitor.looking import Looking, faster
-from sitq_monitor.model import STATES
+from sitq_monitor.model import STATES, QueueRow
 from sitq_monitor.rosters import QUEUE_COLUMNS, WORKER_COLUMNS
 from sitq_monitor.sanitize import clean
 from sitq_monitor.settings import Settings
@@ -38,6 +38,7 @@ from sitq_monitor.widgets.state_tabs import StateTabs
 from sitq_monitor.widgets.task_table import TaskTable
 
 WIDE, TALL = 140, 30
+FILTER_LIMIT = 1_000
 PLACE_HINT = "a time ago like 30m or 7d, a time of day like 14:30, a date, a part like 50%, or end"
 
 
@@ -182,7 +183,7 @@ class TaskScreen(Screen[None]):
     def filter_by(self, text: str) -> bool:
         """Show what a filter matches, and tell whether it could be understood."""
         try:
-            self.looking.write(text)
+            self.looking.write(clean(text, FILTER_LIMIT))
         except FilterError as exc:
             self._note(((clean(f" {exc}"), "failed"),))
             return False
@@ -214,11 +215,21 @@ class TaskScreen(Screen[None]):
 
     @on(TaskTable.Opened)
     def action_open(self) -> None:
-        if self.place == "queues" and self.queues.cursor_id is not None:
-            self.filter_by(language.quoted("queue", self.queues.cursor_id))
+        if self.place == "queues":
+            self._show_queue()
         elif self.place == "list":
             self._show_place("task")
             self.detail.reveal()
+
+    def _show_queue(self) -> None:
+        queue = self._queue()
+        if queue is not None and queue.id != queue.name:
+            self._note(((" the name of this queue cannot be written in a filter", "warning"),))
+        elif queue is not None:
+            self.filter_by(language.quoted("queue", queue.name))
+
+    def _queue(self) -> QueueRow | None:
+        return next((one for one in self.tabs.counts.queues if one.id == self.queues.cursor_id), None)
 
     def action_leave(self) -> None:
         """Go one step back: stop what is being done, leave the place, unmark, drop the filter."""
@@ -302,7 +313,7 @@ class TaskScreen(Screen[None]):
             self.acting.ask(Action(verb), row.id if row and self.place == "task" else None)
 
     def action_turn_queue(self) -> None:
-        queue = next((one for one in self.tabs.counts.queues if one.id == self.queues.cursor_id), None)
+        queue = self._queue()
         if queue is not None and self.place == "queues":
             self.acting.turn_queue(queue)
 
