@@ -8,19 +8,20 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
 from sitq.core import Order
 from sitq_monitor import language, phrases
 from sitq_monitor.acting import Acting
+from sitq_monitor.asking import ask_name, ask_place
 from sitq_monitor.deed import Action, Plan, Progress
 from sitq_monitor.footing import Footing
 from sitq_monitor.keys import MUTATING, SCREEN_KEYS
 from sitq_monitor.language import FilterError
 from sitq_monitor.looking import Looking, faster
 from sitq_monitor.model import STATES, QueueRow
+from sitq_monitor.news import Arrived
 from sitq_monitor.rosters import QUEUE_COLUMNS, WORKER_COLUMNS
 from sitq_monitor.sanitize import clean
 from sitq_monitor.settings import Settings
@@ -32,26 +33,12 @@ from sitq_monitor.widgets.dashboard import Dashboard
 from sitq_monitor.widgets.detail import DetailPane
 from sitq_monitor.widgets.filter_bar import FilterBar
 from sitq_monitor.widgets.help import HelpScreen
-from sitq_monitor.widgets.prompt import Prompt
 from sitq_monitor.widgets.roster import Roster
 from sitq_monitor.widgets.state_tabs import StateTabs
 from sitq_monitor.widgets.task_table import TaskTable
 
 WIDE, TALL = 140, 30
 FILTER_LIMIT = 1_000
-PLACE_HINT = "a time ago like 30m or 7d, a time of day like 14:30, a date, a part like 50%, or end"
-
-
-class Arrived(Message):
-    """The source has news. Of snapshots with the same parts only the newest that waits is worth handling."""
-
-    def __init__(self, news: News) -> None:
-        self.news = news
-        super().__init__()
-
-    def can_replace(self, message: Message) -> bool:
-        older = message.news if isinstance(message, Arrived) else None
-        return isinstance(self.news, Snapshot) and isinstance(older, Snapshot) and self.news.replaces(older)
 
 
 class TaskScreen(Screen[None]):
@@ -272,24 +259,16 @@ class TaskScreen(Screen[None]):
         """Ask for a name to keep the filter by."""
         text = self.looking.written
 
-        def answered(name: str | None) -> None:
-            if name:
-                self._settings.keep(name, text)
-                self._note(((clean(f" the palette, Ctrl+P, has it as Filter: {name}"), "success"),))
+        def keep(name: str) -> None:
+            self._settings.keep(name, text)
+            self._note(((clean(f" the palette, Ctrl+P, has it as Filter: {name}"), "success"),))
 
         if text:
-            self.app.push_screen(Prompt("Keep this filter as", hint=clean(text)), answered)
+            ask_name(self.app, text, keep)
 
     def action_go_to(self) -> None:
-        def answered(text: str | None) -> None:
-            if text is not None:
-                self.table.go_to(language.place(text, self._clock()))
-
-        def trouble(text: str) -> str:
-            return language.trouble_of(lambda: language.place(text, self._clock()))
-
         if self.table.may_jump:
-            self.app.push_screen(Prompt("Go to", hint=PLACE_HINT, check=trouble), answered)
+            ask_place(self.app, self._clock, self.table.go_to)
 
     def action_follow(self) -> None:
         self.table.follow(not self.table.following)

@@ -10,11 +10,11 @@ from textual.content import Content
 from textual.widget import Widget
 
 from sitq_monitor.bars import lying, upright
+from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.format import age, count, duration
 from sitq_monitor.model import BARS, SPAN, Counts, Pulse, QueueRow, Spread, WorkerRow
 from sitq_monitor.widgets.cells import fit
 from sitq_monitor.widgets.paint import CLASSES, Part, write
-from sitq_monitor.widgets.task_table import TICK, utc_now
 
 LINES = 3
 _THROUGHPUT, _LATENCY, _QUEUE_BAR, _NAME, _WORKER = 18, 27, 8, 10, 32
