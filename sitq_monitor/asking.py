@@ -6,8 +6,8 @@ from typing import Any
 
 from textual.app import App
 
+from sitq.sanitize import clean
 from sitq_monitor import language
-from sitq_monitor.sanitize import clean
 from sitq_monitor.view import Place
 from sitq_monitor.widgets.prompt import Prompt
 

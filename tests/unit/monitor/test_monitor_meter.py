@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from monitor_rows import NOW
 from test_monitor_reading import make_info
 
-from sitq.core import TaskInfo, TaskStatus
+from sitq.core import TaskStatus
+from sitq.views import TaskInfo
 from sitq_monitor.feed.meter import PAGE, Meter
 from sitq_monitor.model import BARS, SPAN
 

@@ -14,8 +14,8 @@ from monitor_rows import NOW, Still, make_app, make_queue, make_row, make_worker
 from textual.color import Color
 
 from sitq.core import TaskStatus
+from sitq.sanitize import Clean
 from sitq_monitor.model import BARS, Pulse, Spread
-from sitq_monitor.sanitize import Clean
 from sitq_monitor.widgets.paint import paint
 
 PICTURES = Path(__file__).parent / "pictures"

@@ -7,10 +7,11 @@ import pytest
 from monitor_rows import NOW, Still, make_app, make_queue, make_row, make_rows, make_worker, screen, screen_lines
 from textual.pilot import Pilot
 
-from sitq.core import Order, TaskStatus
+from sitq.core import TaskStatus
+from sitq.sanitize import Clean
+from sitq.views import Order
 from sitq_monitor.deed import Action, Done, Plan, Progress, Scope, Tally
 from sitq_monitor.model import BARS, Pulse, Spread
-from sitq_monitor.sanitize import Clean
 from sitq_monitor.settings import Settings
 from sitq_monitor.view import Filter
 from sitq_monitor.widgets.confirm import ConfirmAction
