@@ -252,7 +252,8 @@ class Feed:
             self._tell(snapshot)
 
     def _complain(self, message: str) -> None:
-        trouble = clean(message, MESSAGE_LIMIT)
+        short = message.replace(os.path.abspath(self.path), os.path.basename(self.path))
+        trouble = clean(short, MESSAGE_LIMIT)
         self._newest = {"trouble": Snapshot(view=self._view, read_at=datetime.now(UTC), trouble=trouble)}
         self._tell(self._newest["trouble"])
 

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.columns import Cell, Column
 from sitq_monitor.keys import ROSTER_KEYS
 from sitq_monitor.model import QueueRow, WorkerRow
@@ -18,7 +19,6 @@ from sitq_monitor.rosters import fitting
 from sitq_monitor.widgets.bindings import bindings
 from sitq_monitor.widgets.paint import CLASSES
 from sitq_monitor.widgets.row_painter import RowPainter
-from sitq_monitor.widgets.task_table import TICK, utc_now
 
 HEAD = 1
 NARROWEST = 40
