@@ -203,16 +203,16 @@ class Feed:
             if changed:
                 await asyncio.sleep(1 / self.rate / 8)  # commits that follow each other are one change
 
-    async def _read_at_once(self, inspector: Inspector, whole: "Whole") -> None:
+    async def _read_at_once(self, inspector: Inspector, whole: "Whole") -> bool:
         """Read all of the view, or only what was asked for if all was read a moment ago."""
         view = self._view
         if whole.is_fresh(view, 1 / self.rate):
             self._tell(await answer_in_part(inspector, view))
             if view.live:
                 self._lanes[0].hear()
-        else:
-            whole.read(view)
-            self._publish("at once", await answer_at_once(inspector, view))
+            return True
+        whole.read(view)
+        return self._publish("at once", await answer_at_once(inspector, view))
 
     async def _search(self) -> None:
         """Search and measure on a connection of their own."""
@@ -223,14 +223,15 @@ class Feed:
             group.create_task(search.run())
             group.create_task(pulse.run())
 
-    async def _read_by_search(self, inspector: Inspector) -> None:
-        if not self._view.filter.is_plain:
-            self._publish("search", await answer_by_search(inspector, self._view))
+    async def _read_by_search(self, inspector: Inspector) -> bool:
+        if self._view.filter.is_plain:
+            return False
+        return self._publish("search", await answer_by_search(inspector, self._view))
 
-    async def _read_pulse(self, inspector: Inspector, meter: Meter) -> None:
+    async def _read_pulse(self, inspector: Inspector, meter: Meter) -> bool:
         meter.hear(await inspector.list_tasks(TaskQuery(order=Order.ENDED, limit=meter.page)))
         now = datetime.now(UTC)
-        self._publish("pulse", Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now)))
+        return self._publish("pulse", Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now)))
 
     async def _obey(self, inspector: Inspector) -> None:
         while True:
@@ -244,12 +245,15 @@ class Feed:
                 self._deeds.task_done()
             self._ask()
 
-    def _publish(self, lane: str, snapshot: Snapshot) -> None:
+    def _publish(self, lane: str, snapshot: Snapshot) -> bool:
+        """Tell of a snapshot unless it says what the one before said; answers whether it told."""
         newest = self._newest.get(lane)
-        if newest is None or snapshot.view.asks_for_pages or not snapshot.says_the_same_as(newest):
-            self._newest.pop("trouble", None)
-            self._newest[lane] = snapshot
-            self._tell(snapshot)
+        if newest is not None and not snapshot.view.asks_for_pages and snapshot.says_the_same_as(newest):
+            return False
+        self._newest.pop("trouble", None)
+        self._newest[lane] = snapshot
+        self._tell(snapshot)
+        return True
 
     def _complain(self, message: str) -> None:
         short = message.replace(os.path.abspath(self.path), os.path.basename(self.path))
