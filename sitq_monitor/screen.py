@@ -21,9 +21,9 @@ from sitq_monitor.footing import Footing
 from sitq_monitor.keys import MUTATING, SCREEN_KEYS
 from sitq_monitor.language import FilterError
 from sitq_monitor.looking import Looking, faster
-from sitq_monitor.model import STATES, QueueRow
+from sitq_monitor.model import STATES, QueueRow, ScheduleRow
 from sitq_monitor.news import Arrived
-from sitq_monitor.rosters import QUEUE_COLUMNS, WORKER_COLUMNS
+from sitq_monitor.rosters import QUEUE_COLUMNS, SCHEDULE_COLUMNS, WORKER_COLUMNS
 from sitq_monitor.settings import Settings
 from sitq_monitor.source import News, Source
 from sitq_monitor.view import PAGE, Snapshot, View
@@ -39,6 +39,7 @@ from sitq_monitor.widgets.task_table import TaskTable
 
 WIDE, TALL = 140, 30
 FILTER_LIMIT = 1_000
+ROSTERS = ("workers", "queues", "schedules")
 
 
 class TaskScreen(Screen[None]):
@@ -62,6 +63,8 @@ class TaskScreen(Screen[None]):
         self.table = TaskTable(id="table", read_only=read_only, clock=clock)
         self.detail = DetailPane(id="detail", clock=clock)
         self.crew = Roster(WORKER_COLUMNS, id="workers", empty="no worker has been seen lately", clock=clock)
+        self.schedules = Roster(SCHEDULE_COLUMNS, id="schedules", empty="nothing is enqueued by the clock", clock=clock)
+        self.planned: tuple[ScheduleRow, ...] = ()
         self.queues = Roster(QUEUE_COLUMNS, id="queues", empty="no queue yet", clock=clock)
         self.footing = Footing(path, read_only=read_only)
         self.acting = Acting(source, self.table, self.looking, say=self._note, clock=clock)
@@ -79,6 +82,7 @@ class TaskScreen(Screen[None]):
             yield self.detail
             yield self.crew
             yield self.queues
+            yield self.schedules
         yield self.footing.hint
         yield self.footing.keys
 
@@ -92,8 +96,8 @@ class TaskScreen(Screen[None]):
 
     @property
     def place(self) -> str:
-        """What has the screen: "list", "task", "workers" or "queues"."""
-        shown = (name for name in ("workers", "queues") if self.has_class(f"-{name}"))
+        """What has the screen: "list", "task", "workers", "queues" or "schedules"."""
+        shown = (name for name in ROSTERS if self.has_class(f"-{name}"))
         return next(shown, "task" if self.has_class("-open") else "list")
 
     # From the source to the widgets
@@ -120,6 +124,9 @@ class TaskScreen(Screen[None]):
             self.tabs.counts = snapshot.counts
             self.crew.show(snapshot.counts.workers)
             self.queues.show(snapshot.counts.queues)
+        if snapshot.schedules is not None:
+            self.planned = snapshot.schedules
+            self.schedules.show(snapshot.schedules)
         if snapshot.view.lists_like(self._view):
             self.table.hear(snapshot)
         if snapshot.has_detail and snapshot.view.task_id == self._view.task_id:
@@ -185,10 +192,15 @@ class TaskScreen(Screen[None]):
         self._show_place("list")
 
     def _show_place(self, place: str) -> None:
-        for name in ("workers", "queues"):
+        for name in ROSTERS:
             self.set_class(place == name, f"-{name}")
         self.set_class(place == "task", "-open")
-        places: dict[str, Widget] = {"task": self.detail, "workers": self.crew, "queues": self.queues}
+        places: dict[str, Widget] = {
+            "task": self.detail,
+            "workers": self.crew,
+            "queues": self.queues,
+            "schedules": self.schedules,
+        }
         self.set_focus(places.get(place, self.table))  # at once: the next key may be on its way
         self.look()
 
@@ -217,6 +229,9 @@ class TaskScreen(Screen[None]):
 
     def _queue(self) -> QueueRow | None:
         return next((one for one in self.tabs.counts.queues if one.id == self.queues.cursor_id), None)
+
+    def _schedule(self) -> ScheduleRow | None:
+        return next((one for one in self.planned if one.id == self.schedules.cursor_id), None)
 
     def action_leave(self) -> None:
         """Go one step back: stop what is being done, leave the place, unmark, drop the filter."""
@@ -291,10 +306,18 @@ class TaskScreen(Screen[None]):
         if self.place in ("list", "task"):
             self.acting.ask(Action(verb), row.id if row and self.place == "task" else None)
 
-    def action_turn_queue(self) -> None:
-        queue = self._queue()
+    def action_turn(self) -> None:
+        """Stop or resume what the cursor is on, in the list of queues or of schedules."""
+        queue, schedule = self._queue(), self._schedule()
         if queue is not None and self.place == "queues":
             self.acting.turn_queue(queue)
+        elif schedule is not None and self.place == "schedules":
+            self.acting.turn_schedule(schedule)
+
+    def action_run_now(self) -> None:
+        schedule = self._schedule()
+        if schedule is not None and self.place == "schedules":
+            self.acting.run_schedule(schedule)
 
     def action_export(self) -> None:
         self.acting.export()

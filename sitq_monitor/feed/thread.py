@@ -22,10 +22,11 @@ from sitq.sanitize import clean
 from sitq.views import Order, TaskQuery
 from sitq_monitor.deed import Action, Done, Plan, Scope
 from sitq_monitor.feed.answers import answer_at_once, answer_by_search, answer_in_part
-from sitq_monitor.feed.deeds import Report, carry_out, make_plan, set_paused
+from sitq_monitor.feed.deeds import Report, carry_out, make_plan, run_schedule, set_paused, set_schedule_paused
 from sitq_monitor.feed.exporting import export
 from sitq_monitor.feed.lane import Lane
 from sitq_monitor.feed.meter import Meter
+from sitq_monitor.reading import schedules_of
 from sitq_monitor.source import News
 from sitq_monitor.view import Snapshot, View
 
@@ -111,6 +112,14 @@ class Feed:
     def set_paused(self, queue: str, paused: bool) -> None:
         """Stop or resume handing out a lane's tasks."""
         self._do(partial(set_paused, queue=queue, paused=paused))
+
+    def set_schedule_paused(self, name: str, paused: bool) -> None:
+        """Let a schedule fire no more, or again."""
+        self._do(partial(set_schedule_paused, name=name, paused=paused))
+
+    def run_schedule(self, name: str) -> None:
+        """Enqueue a task of a schedule at once."""
+        self._do(partial(run_schedule, name=name))
 
     def export(self, path: Path, scope: Scope) -> None:
         """Write tasks to a new file."""
@@ -231,7 +240,9 @@ class Feed:
     async def _read_pulse(self, inspector: Inspector, meter: Meter) -> bool:
         meter.hear(await inspector.list_tasks(TaskQuery(order=Order.ENDED, limit=meter.page)))
         now = datetime.now(UTC)
-        return self._publish("pulse", Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now)))
+        schedules = schedules_of(await inspector.schedules())
+        snapshot = Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now), schedules=schedules)
+        return self._publish("pulse", snapshot)
 
     async def _obey(self, inspector: Inspector) -> None:
         while True:

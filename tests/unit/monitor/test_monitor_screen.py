@@ -4,7 +4,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from monitor_rows import NOW, Still, make_app, make_queue, make_row, make_rows, make_worker, screen, screen_lines
+from monitor_rows import (
+    NOW,
+    Still,
+    make_app,
+    make_queue,
+    make_row,
+    make_rows,
+    make_schedule,
+    make_worker,
+    screen,
+    screen_lines,
+)
 from textual.pilot import Pilot
 
 from sitq.core import TaskStatus
@@ -219,6 +230,36 @@ async def test_queue_is_stopped_or_resumed_after_a_question(paused: bool, questi
 
         assert question in asked
         assert source.paused == [("mail", not paused)]
+
+
+@pytest.mark.parametrize("size", [SMALL, NARROW, WIDE])
+async def test_schedules_are_shown_with_their_next_and_last_moment(size: tuple[int, int]) -> None:
+    source = Still()
+    source.schedules = [make_schedule("nightly"), make_schedule("hourly", paused=True)]
+    app = make_app(source)
+    async with app.run_test(size=size) as pilot:
+        await press(pilot, "c")
+
+        lines = screen_lines(app)
+
+    assert any("◷ planned" in line and "nightly" in line and "in 3h" in line for line in lines)
+    assert any("‖ paused" in line and "hourly" in line and "1h ago" in line for line in lines)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_schedule_is_stopped_resumed_and_run_after_a_question(paused: bool) -> None:
+    source = Still()
+    source.schedules = [make_schedule("nightly", paused=paused)]
+    app = make_app(source)
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "c", "S")
+        asked = screen(app)
+        await press(pilot, "y", "N")
+        await press(pilot, "n", "N")
+        await press(pilot, "y")
+
+        assert f"{'Resume' if paused else 'Stop'} schedule nightly?" in asked
+        assert (source.turned, source.ran) == ([("nightly", not paused)], ["nightly"])
 
 
 async def test_moving_keys_move_in_rosters() -> None:
@@ -499,7 +540,7 @@ async def test_read_only_monitor_offers_no_change_in_the_palette_or_in_queues() 
     source = Still(FAILED)
     app = make_app(source, read_only=True)
     async with app.run_test(size=NARROW) as pilot:
-        await press(pilot, "asterisk", "D", "R", "Q", "S")
+        await press(pilot, "asterisk", "D", "R", "Q", "S", "c", "S", "N")
         titles = [command.title for command in app.get_system_commands(app.screen)]
 
         assert (source.plans, source.paused) == ([], [])
