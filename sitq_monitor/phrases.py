@@ -26,7 +26,7 @@ TYPED_FROM = 100
 def status_parts(*, path: Clean, trouble: Clean | None, live: bool, rate: float) -> Parts:
     """Say what is watched, and how that goes."""
     if trouble is not None:
-        return (" sitq ", "title"), (f" {path}  ", "name"), ("! ", "failed"), (trouble, "failed")
+        return (" sitq  ", "title"), ("! ", "failed"), (trouble, "failed")
     state = (("● ", "success"), ("live", "muted")) if live else (("‖ ", "warning"), ("paused", "warning"))
     often = ((f" {rate:g}/s", "faint"),) if live else ()
     return (" sitq ", "title"), (f" {path}  ", "name"), *state, *often
@@ -38,7 +38,7 @@ def pulse_parts(pulse: Pulse, room: int) -> Parts:
         return ()
     rate = (f"{pulse.rate:.1f}/s ", "name")
     all_bars = [ok + failed for ok, failed in zip(pulse.ok, pulse.failed, strict=True)]
-    bars = (upright(all_bars, 12) + " ", "running")
+    bars = (upright(all_bars, 8) + " ", "running")
     slow = (f"p95 {duration(pulse.took.p95)} ", "muted") if pulse.took else ("", "")
     failing = (f"failing {pulse.failing:.0%} ", "failed" if pulse.failing else "muted")
     parts: tuple[tuple[str, str], ...] = (rate, bars, slow, failing)

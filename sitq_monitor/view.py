@@ -7,7 +7,7 @@ from typing import Self
 from sitq.core import TaskStatus
 from sitq.sanitize import Clean
 from sitq.views import Order
-from sitq_monitor.model import Counts, Pulse, TaskDetail, TaskId, TaskRow
+from sitq_monitor.model import Counts, Pulse, ScheduleRow, TaskDetail, TaskId, TaskRow
 
 PAGE = 100
 """Rows in one page at least; a high screen takes more."""
@@ -111,6 +111,7 @@ class Snapshot:
     detail: TaskDetail | None = None
     has_detail: bool = False
     pulse: Pulse | None = None
+    schedules: tuple[ScheduleRow, ...] | None = None
     trouble: Clean | None = None
 
     def says_the_same_as(self, other: Self) -> bool:

@@ -81,6 +81,20 @@ async def set_paused(inspector: Inspector, queue: str, paused: bool) -> Done:
     return Done(words=clean(f"queue {queue} {'is paused: what runs goes on' if paused else 'goes on'}"))
 
 
+async def set_schedule_paused(inspector: Inspector, name: str, paused: bool) -> Done:
+    """Let a schedule fire no more, or again."""
+    found = await (inspector.pause_schedule(name) if paused else inspector.resume_schedule(name))
+    if not found:
+        return Done(words=clean(f"there is no schedule {name} any more"), failed=True)
+    return Done(words=clean(f"schedule {name} {'is paused' if paused else 'goes on'}"))
+
+
+async def run_schedule(inspector: Inspector, name: str) -> Done:
+    """Enqueue a task of a schedule at once, beside its occurrences."""
+    task_id = await inspector.run_schedule_now(name)
+    return Done(words=clean(f"schedule {name} has enqueued task {task_id}"))
+
+
 async def pages(
     inspector: Inspector, scope: Scope, statuses: frozenset[TaskStatus] = frozenset(TaskStatus)
 ) -> AsyncIterator[list[TaskInfo]]:

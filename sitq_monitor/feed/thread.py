@@ -22,10 +22,11 @@ from sitq.sanitize import clean
 from sitq.views import Order, TaskQuery
 from sitq_monitor.deed import Action, Done, Plan, Scope
 from sitq_monitor.feed.answers import answer_at_once, answer_by_search, answer_in_part
-from sitq_monitor.feed.deeds import Report, carry_out, make_plan, set_paused
+from sitq_monitor.feed.deeds import Report, carry_out, make_plan, run_schedule, set_paused, set_schedule_paused
 from sitq_monitor.feed.exporting import export
 from sitq_monitor.feed.lane import Lane
 from sitq_monitor.feed.meter import Meter
+from sitq_monitor.reading import schedules_of
 from sitq_monitor.source import News
 from sitq_monitor.view import Snapshot, View
 
@@ -111,6 +112,14 @@ class Feed:
     def set_paused(self, queue: str, paused: bool) -> None:
         """Stop or resume handing out a lane's tasks."""
         self._do(partial(set_paused, queue=queue, paused=paused))
+
+    def set_schedule_paused(self, name: str, paused: bool) -> None:
+        """Let a schedule fire no more, or again."""
+        self._do(partial(set_schedule_paused, name=name, paused=paused))
+
+    def run_schedule(self, name: str) -> None:
+        """Enqueue a task of a schedule at once."""
+        self._do(partial(run_schedule, name=name))
 
     def export(self, path: Path, scope: Scope) -> None:
         """Write tasks to a new file."""
@@ -203,16 +212,16 @@ class Feed:
             if changed:
                 await asyncio.sleep(1 / self.rate / 8)  # commits that follow each other are one change
 
-    async def _read_at_once(self, inspector: Inspector, whole: "Whole") -> None:
+    async def _read_at_once(self, inspector: Inspector, whole: "Whole") -> bool:
         """Read all of the view, or only what was asked for if all was read a moment ago."""
         view = self._view
         if whole.is_fresh(view, 1 / self.rate):
             self._tell(await answer_in_part(inspector, view))
             if view.live:
                 self._lanes[0].hear()
-        else:
-            whole.read(view)
-            self._publish("at once", await answer_at_once(inspector, view))
+            return True
+        whole.read(view)
+        return self._publish("at once", await answer_at_once(inspector, view))
 
     async def _search(self) -> None:
         """Search and measure on a connection of their own."""
@@ -223,14 +232,17 @@ class Feed:
             group.create_task(search.run())
             group.create_task(pulse.run())
 
-    async def _read_by_search(self, inspector: Inspector) -> None:
-        if not self._view.filter.is_plain:
-            self._publish("search", await answer_by_search(inspector, self._view))
+    async def _read_by_search(self, inspector: Inspector) -> bool:
+        if self._view.filter.is_plain:
+            return False
+        return self._publish("search", await answer_by_search(inspector, self._view))
 
-    async def _read_pulse(self, inspector: Inspector, meter: Meter) -> None:
+    async def _read_pulse(self, inspector: Inspector, meter: Meter) -> bool:
         meter.hear(await inspector.list_tasks(TaskQuery(order=Order.ENDED, limit=meter.page)))
         now = datetime.now(UTC)
-        self._publish("pulse", Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now)))
+        schedules = schedules_of(await inspector.schedules())
+        snapshot = Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now), schedules=schedules)
+        return self._publish("pulse", snapshot)
 
     async def _obey(self, inspector: Inspector) -> None:
         while True:
@@ -244,15 +256,19 @@ class Feed:
                 self._deeds.task_done()
             self._ask()
 
-    def _publish(self, lane: str, snapshot: Snapshot) -> None:
+    def _publish(self, lane: str, snapshot: Snapshot) -> bool:
+        """Tell of a snapshot unless it says what the one before said; answers whether it told."""
         newest = self._newest.get(lane)
-        if newest is None or snapshot.view.asks_for_pages or not snapshot.says_the_same_as(newest):
-            self._newest.pop("trouble", None)
-            self._newest[lane] = snapshot
-            self._tell(snapshot)
+        if newest is not None and not snapshot.view.asks_for_pages and snapshot.says_the_same_as(newest):
+            return False
+        self._newest.pop("trouble", None)
+        self._newest[lane] = snapshot
+        self._tell(snapshot)
+        return True
 
     def _complain(self, message: str) -> None:
-        trouble = clean(message, MESSAGE_LIMIT)
+        short = message.replace(os.path.abspath(self.path), os.path.basename(self.path))
+        trouble = clean(short, MESSAGE_LIMIT)
         self._newest = {"trouble": Snapshot(view=self._view, read_at=datetime.now(UTC), trouble=trouble)}
         self._tell(self._newest["trouble"])
 

@@ -10,14 +10,14 @@ from textual.content import Content
 from textual.widget import Widget
 
 from sitq_monitor.bars import lying, upright
+from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.format import age, count, duration
 from sitq_monitor.model import BARS, SPAN, Counts, Pulse, QueueRow, Spread, WorkerRow
 from sitq_monitor.widgets.cells import fit
 from sitq_monitor.widgets.paint import CLASSES, Part, write
-from sitq_monitor.widgets.task_table import TICK, utc_now
 
 LINES = 3
-_LATENCY, _QUEUE_BAR, _NAME, _WORKER = 27, 8, 10, 30
+_THROUGHPUT, _LATENCY, _QUEUE_BAR, _NAME, _WORKER = 18, 27, 8, 10, 32
 _Lines = list[list[Part]]
 
 
@@ -52,7 +52,7 @@ class Dashboard(Widget):
             self.refresh()
 
     def _lines(self, width: int) -> list[list[Part]]:
-        rest = width - _LATENCY - _WORKER - 34 - 19
+        rest = width - _THROUGHPUT - _LATENCY - _QUEUE_BAR - _NAME - 16 - _WORKER
         bars = min(max(rest, 10), BARS)
         blocks = (
             _throughput(self._pulse, bars),
@@ -66,7 +66,7 @@ class Dashboard(Widget):
 def _throughput(pulse: Pulse, width: int) -> _Lines:
     minutes = width * SPAN / 60
     top = max(*pulse.ok[-width:], *pulse.failed[-width:], 0.0, 0.0)
-    title = fit(f" THROUGHPUT /s, {minutes:.0f} min", width + 18)
+    title = fit(f" THROUGHPUT /s, {minutes:.0f} min", width + _THROUGHPUT)
 
     def bars(word: str, values: Sequence[float], style: str) -> list[Part]:
         now = sum(values[-2:]) / 2 if values else 0.0
@@ -80,7 +80,7 @@ def _throughput(pulse: Pulse, width: int) -> _Lines:
         [(title, "faint")],
         bars("success", pulse.ok, "success"),
         bars("failed", pulse.failed, "failed" if any(pulse.failed) else "faint"),
-        [(" " * (width + 18), "")],
+        [(" " * (width + _THROUGHPUT), "")],
     ]
 
 
@@ -113,7 +113,7 @@ def _queue(queue: QueueRow, most: int, now: datetime) -> Iterator[Part]:
     yield f"{fit(queue.name, _NAME)} ", "warning" if queue.paused else "name"
     yield f"{count(depth):>5} ", "name" if depth else "faint"
     yield fit(lying(depth / most, _QUEUE_BAR) if most else "", _QUEUE_BAR), "running"
-    yield f" {'‖ held' if queue.paused else oldest:<6}  ", "warning" if queue.paused else "muted"
+    yield f" {'paused' if queue.paused else oldest:<6}  ", "warning" if queue.paused else "muted"
 
 
 def _depth(queue: QueueRow) -> int:
@@ -132,9 +132,9 @@ def _workers(counts: Counts, now: datetime) -> _Lines:
 def _worker(worker: WorkerRow, now: datetime) -> Iterator[Part]:
     ago = age((now - worker.seen_at).total_seconds()) if worker.seen_at else "never"
     yield ("▸ " if worker.running else "○ ", "running") if worker.alive else ("! ", "warning")
-    yield f"{fit(worker.label, _WORKER - 14)} ", "name" if worker.alive else "warning"
+    yield f"{fit(worker.label, _WORKER - 15)} ", "name" if worker.alive else "warning"
     yield f"{worker.running:>3}/{worker.capacity:<3}", "name"
-    yield f" {ago:>4}" if worker.alive else f" silent {ago}", "muted" if worker.alive else "warning"
+    yield f" {ago:>4}", "muted" if worker.alive else "warning"
 
 
 def _rate(rate: float) -> str:

@@ -10,12 +10,12 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.keys import DETAIL_KEYS
 from sitq_monitor.model import TaskDetail
 from sitq_monitor.widgets.bindings import bindings
 from sitq_monitor.widgets.detail_text import arguments_parts, attempts_parts, output_parts, overview_parts, title
 from sitq_monitor.widgets.paint import CLASSES, Part, write
-from sitq_monitor.widgets.task_table import TICK, utc_now
 from sitq_monitor.widgets.traceback_view import traceback_parts
 
 _SECTIONS = ("overview", "traceback", "own-frame", "arguments", "output", "attempts")

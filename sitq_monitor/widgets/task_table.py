@@ -1,7 +1,7 @@
 """The table of tasks, drawn line by line: what a line costs does not depend on how many tasks there are."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from textual import events
@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.columns import cells_of, columns_for, span_of_changes
 from sitq_monitor.keys import TABLE_KEYS
 from sitq_monitor.listing import Listing
@@ -20,12 +21,6 @@ from sitq_monitor.view import END, Place, Snapshot, View
 from sitq_monitor.widgets.bindings import bindings
 from sitq_monitor.widgets.paint import CLASSES
 from sitq_monitor.widgets.row_painter import RowPainter
-
-TICK = 1.0
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class TaskTable(ScrollView, can_focus=True):

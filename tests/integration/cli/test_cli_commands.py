@@ -142,6 +142,17 @@ def test_filters_act_on_all_that_match(store: str, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.splitlines() == ["requeue: 0 of 0 tasks", "requeue: 3 of 3 tasks"]
 
 
+def test_run_now_reaches_what_waits_for_its_moment(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with SyncTaskQueue(store) as queue:
+        later = queue.options(delay=3600.0, name="later").enqueue(abs, 1)
+        queue.enqueue(abs, 2)
+
+    assert main(["run-now", store, "--queue", "default", "--yes"]) == 0
+    assert main(["run-now", store, later]) == 1
+
+    assert capsys.readouterr().out.splitlines() == ["run-now: 1 of 1 tasks", f"{later} not reached"]
+
+
 def test_filters_do_nothing_where_nobody_can_be_asked(store: str) -> None:
     enqueue_failures(store, 3)
 

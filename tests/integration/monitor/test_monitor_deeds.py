@@ -10,10 +10,11 @@ import pytest
 from monitor_listener import Listener, wait_until
 from monitor_store import FilledStore
 
+from sitq import TaskQueue
 from sitq.core import TaskStatus
 from sitq_monitor.deed import PLAN_LIMIT, Action, Done, Progress, Scope, Tally
 from sitq_monitor.feed import Feed
-from sitq_monitor.view import Filter, View
+from sitq_monitor.view import Filter, Snapshot, View
 
 
 def scope(**conditions: object) -> Scope:
@@ -123,6 +124,34 @@ async def test_queue_is_stopped_and_resumed(store: FilledStore, listener: Listen
     await listener.snapshot(lambda snapshot: snapshot.counts and not snapshot.counts.queues[0].paused)
 
     assert (await listener.heard(Done)).words == "queue mail goes on"
+
+
+async def test_schedule_is_told_stopped_and_run(store: FilledStore, listener: Listener) -> None:
+    async with TaskQueue(store.path) as queue:
+        await queue.schedule(print, "x", name="nightly", every=3600.0)
+
+    def told(snapshot: Snapshot) -> object:
+        return snapshot.schedules and snapshot.schedules[0].paused == paused
+
+    for paused in (True, False):
+        listener.feed.set_schedule_paused("nightly", paused)
+        await wait_until(lambda: any(told(news) for news in listener.news if isinstance(news, Snapshot)))
+    listener.feed.run_schedule("nightly")
+    await wait_until(lambda: any("has enqueued" in news.words for news in listener.news if isinstance(news, Done)))
+
+    (task,) = await store.list()
+    assert task.name.endswith("print")
+
+
+async def test_schedule_that_is_gone_is_told(store: FilledStore, listener: Listener) -> None:
+    listener.feed.set_schedule_paused("nightly", True)
+    gone = await listener.heard(Done)
+    listener.news.clear()
+    listener.feed.run_schedule("nightly")
+    unknown = await listener.heard(Done)
+
+    assert (gone.failed, gone.words) == (True, "there is no schedule nightly any more")
+    assert unknown.failed and "there is no schedule 'nightly'" in unknown.words
 
 
 async def test_read_only_feed_cannot_change_a_thing(store: FilledStore) -> None:

@@ -13,7 +13,7 @@ from sitq.sanitize import Clean, clean
 from sitq.views import Order
 from sitq_monitor.app import MonitorApp
 from sitq_monitor.deed import Action, Plan, Scope, Tally
-from sitq_monitor.model import AttemptRow, Counts, QueueRow, TaskDetail, TaskId, TaskRow, WorkerRow
+from sitq_monitor.model import AttemptRow, Counts, QueueRow, ScheduleRow, TaskDetail, TaskId, TaskRow, WorkerRow
 from sitq_monitor.source import News
 from sitq_monitor.view import END, Rows, Snapshot, View
 
@@ -100,6 +100,20 @@ def make_worker(label: str = "worker-1", **overrides: Any) -> WorkerRow:
     return WorkerRow(**(facts | overrides))
 
 
+def make_schedule(name: str = "nightly", **overrides: Any) -> ScheduleRow:
+    facts: dict[str, Any] = {
+        "id": name,
+        "name": clean(name),
+        "times": Clean("0 8 * * mon-fri Europe/Berlin"),
+        "task": Clean("shop.files.clean_up"),
+        "queue": Clean("default"),
+        "paused": False,
+        "next_at": NOW + timedelta(hours=3),
+        "last_at": NOW - timedelta(minutes=90),
+    }
+    return ScheduleRow(**(facts | overrides))
+
+
 class Still:
     """A source whose rows change only when a test changes them; it remembers what it was asked for.
 
@@ -111,6 +125,9 @@ class Still:
         self.rows = list(rows)
         self.queues = [make_queue()]
         self.workers = [make_worker()]
+        self.schedules = [make_schedule()]
+        self.turned: list[tuple[str, bool]] = []
+        self.ran: list[str] = []
         self.acts: list[tuple[Action, list[TaskId]]] = []
         self.plans: list[Plan] = []
         self.paused: list[tuple[str, bool]] = []
@@ -151,6 +168,12 @@ class Still:
     def set_paused(self, queue: str, paused: bool) -> None:
         self.paused.append((queue, paused))
 
+    def set_schedule_paused(self, name: str, paused: bool) -> None:
+        self.turned.append((name, paused))
+
+    def run_schedule(self, name: str) -> None:
+        self.ran.append(name)
+
     def export(self, path: Path, scope: Scope) -> None:
         self.exports.append((path, scope))
 
@@ -177,6 +200,7 @@ class Still:
             read_at=NOW,
             counts=self._counts() if view.live else None,
             rows=self._pages(),
+            schedules=tuple(self.schedules),
             held=tuple(row for row in self.rows if row.id in view.held) if view.live else None,
             detail=make_detail(watched) if watched else None,
             has_detail=view.task_id is not None,
