@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sitq.sanitize import Clean, clean
+from sitq.sanitize import Clean, clean, without_password
 from sitq_monitor import phrases
 from sitq_monitor.keys import footer
 from sitq_monitor.looking import Looking
@@ -29,7 +29,7 @@ class Footing:
         self.status, self.filter, self.hint = Line(id="status"), Line(id="filter"), Line(id="hint")
         self.keys = KeyBar(id="keys")
         self.note: Parts = ()
-        self._path: Clean = clean(path, PATH_LIMIT)
+        self._path: Clean = clean(without_password(path), PATH_LIMIT)
         self._read_only = read_only
         self._counts, self._pulse = Counts(), Pulse()
         self._matches: int | None = None

@@ -18,7 +18,7 @@ from typing import Any
 
 from sitq.exceptions import SitqError
 from sitq.inspector import Inspector
-from sitq.sanitize import clean
+from sitq.sanitize import clean, without_password
 from sitq.views import Order, TaskQuery
 from sitq_monitor.deed import Action, Done, Plan, Scope
 from sitq_monitor.feed.answers import answer_at_once, answer_by_search, answer_in_part
@@ -80,7 +80,7 @@ class Feed:
             self._has_screen = True
             if self._opened.done():
                 self._opened.result()
-            self._complain(f"{self.path} does not open yet; another program may keep it locked")
+            self._complain(f"{without_password(self.path)} does not open yet; another program may keep it locked")
 
     def close(self) -> None:
         """Finish the batch under way, if the store lets it, and let go of the store. Closing twice is harmless."""
