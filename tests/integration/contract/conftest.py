@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from servers import Servers
 
 from contract.builders import register
 from sitq.backends.base import Backend
+from sitq.backends.redis import RedisBackend
 from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import WorkerInfo
 
@@ -15,6 +17,7 @@ from sitq.core import WorkerInfo
 STORES: dict[str, Callable[[Path, Servers], Backend]] = {
     "sqlite": lambda folder, servers: SQLiteBackend(folder / "tasks.db"),
     "memory": lambda folder, servers: MemoryBackend(),
+    "redis": lambda folder, servers: RedisBackend(servers.url("redis"), prefix=uuid4().hex),
 }
 
 
