@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from servers import Servers
+from servers.postgres import fresh_schema
 
 from contract.builders import register
 from sitq.backends.base import Backend
+from sitq.backends.postgres import PostgresBackend
 from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import WorkerInfo
 
@@ -15,6 +17,7 @@ from sitq.core import WorkerInfo
 STORES: dict[str, Callable[[Path, Servers], Backend]] = {
     "sqlite": lambda folder, servers: SQLiteBackend(folder / "tasks.db"),
     "memory": lambda folder, servers: MemoryBackend(),
+    "postgres": lambda folder, servers: PostgresBackend(fresh_schema(servers.url("postgres"))),
 }
 
 
