@@ -11,7 +11,7 @@ from sitq.views import Stats, TaskInfo
 Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
 
 # Readable on light and on dark pages.
-_COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#d6862f"}
+_COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#c77718"}
 _QUIET = "#757a83"
 _SHOWN = 20  # rows of a table
 # Of a table's columns: a long name is broken where it must be, a state stays on one line.

@@ -22,6 +22,7 @@ from sitq.views import TaskInfo
 _ROWS = 20
 _FAST = 0.2  # seconds between two looks, with widgets
 _SLOW = 0.5  # and with HTML, which is sent as a whole
+_RARE = 5.0  # and where that HTML is hidden
 _STYLES = {TaskStatus.SUCCESS: "success", TaskStatus.FAILED: "danger", TaskStatus.CANCELLED: "warning"}
 
 
@@ -145,7 +146,7 @@ class _WidgetView:
 
         self._headline = widgets.HTML()
         self._rows = [_Row(widgets, source) for _ in range(_ROWS)]
-        self._box = widgets.VBox([self._headline])
+        self._box = widgets.VBox([self._headline], _view_count=0)  # so that front ends count the views that they draw
         self._box.add_class("sitq-panel")
         place = f"sitq-{self._box.model_id}"
         self._style = f"<style>.{place} {{ display: none; }}</style>"
@@ -165,10 +166,10 @@ class _WidgetView:
         self._keep(glance)
 
     def _keep(self, glance: Glance) -> None:
-        """Show the HTML anew, at once when a task has another status, and else less often than the widgets."""
+        """Show the HTML anew: at once when a task has another status, and else less often than the widgets."""
         statuses = [(info.id, info.status) for info in glance.tasks]
         if statuses != self._kept or time.monotonic() >= self._keep_at:
-            self._kept, self._keep_at = statuses, time.monotonic() + _SLOW
+            self._kept, self._keep_at = statuses, time.monotonic() + (_RARE if self._box._view_count else _SLOW)
             self._html.show(glance)
 
 

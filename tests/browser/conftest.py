@@ -2,30 +2,27 @@
 
 import importlib.util
 import itertools
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from lab import SIZE, WIDGETS, Lab, Notebook
+from lab import SIZE, WIDGETS, Lab, Notebook, chromium, launch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     """A Chromium without a window."""
     _require("playwright")
-    program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    program = chromium()
     if program is None:
         pytest.skip("there is no Chromium; on Debian `apt-get install chromium` brings it")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        browser = launch(playwright, program)
         yield browser
         browser.close()
 

@@ -1,9 +1,12 @@
-"""A real JupyterLab server in a folder of its own, and the notebooks that a browser opens on it."""
+"""A real JupyterLab server in a folder of its own, a browser without a window, and the notebooks that it opens.
+
+For tests, and for the pictures of the docs."""
 
 import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 
 if TYPE_CHECKING:  # where it is missing, the tests are still collected, and say so
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Playwright
 
 ROOT = Path(__file__).parents[2]
 SIZE = {"width": 1280, "height": 900}
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")  # the names that it goes by
 WIDGETS = "@jupyter-widgets/jupyterlab-manager"
 START = 60_000.0  # milliseconds: the first page of a cold machine has taken more than 20 s
 STEP = 20_000.0
@@ -34,6 +38,16 @@ _READY = """async () => {
     await session.ready;
     await session.session.kernel.info;
 }"""
+
+
+def chromium() -> str | None:
+    """Find the browser's program on this machine."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
+def launch(playwright: "Playwright", program: str) -> "Browser":
+    """Start the browser. Its sandbox cannot be had as root, and all pages are our own."""
+    return playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
 
 
 class Lab:
@@ -196,6 +210,11 @@ class Notebook:
     def command(self, name: str, **arguments: Any) -> None:
         """Give the front end a command, as a menu does, and wait until it is done."""
         self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments])
+
+    def wear(self, theme: str) -> None:
+        """Change the theme of all pages, "Light" or "Dark"."""
+        self.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook and read what the file has now."""

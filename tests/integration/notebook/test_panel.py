@@ -54,6 +54,18 @@ def test_html_that_stays_tells_of_tasks_that_were_given_back(kernel: Kernel, run
     assert "pending" in [*updates, *stopped.updates][-1]["text/html"]
 
 
+@pytest.mark.parametrize(("views", "times"), [(0, range(3, 8)), (1, range(2))])
+def test_html_is_sent_rarely_where_a_front_end_draws_the_widgets(
+    kernel: Kernel, run: Run, views: int, times: range
+) -> None:
+    run(f"w.show()\nw._panel._view._box._view_count = {views}\nh = w.submit(work, 1000)\ntime.sleep(1)")
+    kernel.forget_late()
+
+    cell = run("time.sleep(3)")
+
+    assert len(cell.updates) + len(kernel.late_of_type("update_display_data")) in times
+
+
 def test_widgets_hide_the_html_below_them(run: Run) -> None:
     cell = run("w.show(); time.sleep(0.3); print(w._panel._view._headline.value)")
 
