@@ -11,9 +11,14 @@ from sitq.views import Stats, TaskInfo
 Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
 
 # Readable on light and on dark pages.
-_COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#d6862f"}
-_QUIET = "#8a8f98"
+_COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#c77718"}
+_QUIET = "#757a83"
 _SHOWN = 20  # rows of a table
+# Of a table's columns: a long name is broken where it must be, a state stays on one line.
+_CELL_STYLES = ("", "min-width:12em;overflow-wrap:anywhere", "white-space:nowrap", "", "")
+NAME_WIDTH, STATE_WIDTH = "220px", "480px"  # columns of a panel
+# A line that is cut where its column ends. It asks for no width of its own, or a long word would widen the column.
+_ONE_LINE = "width:0;min-width:100%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 
 
 def say(line: str) -> None:
@@ -82,8 +87,8 @@ def panel_text(glance: Glance, now: datetime) -> str:
 def panel_html(glance: Glance, now: datetime) -> str:
     """Show tasks with their progress as a table, below the headline."""
     rows = "".join(
-        f'<tr><td style="text-align:left">{name}</td><td>{_bar(part_done(info))}</td>'
-        f'<td style="text-align:left">{state}</td></tr>'
+        f'<tr><td style="text-align:left;width:{NAME_WIDTH}">{name}</td><td>{_bar(part_done(info))}</td>'
+        f'<td style="text-align:left;width:{STATE_WIDTH}">{state}</td></tr>'
         for info in glance.tasks
         for name, state in (state_of(info, now),)
     )
@@ -110,7 +115,7 @@ def part_done(info: TaskInfo) -> float | None:
 
 
 def state_of(info: TaskInfo, now: datetime) -> tuple[str, str]:
-    """Write a task's name and what it is doing as HTML."""
+    """Write a task's name and what it is doing as HTML, each on a line that is cut where its column ends."""
     parts = [_state(info, now)]
     if info.status is TaskStatus.RUNNING and (left := time_left(info, now)) is not None:
         parts.append(f"{_duration(left)} left")
@@ -118,7 +123,12 @@ def state_of(info: TaskInfo, now: datetime) -> tuple[str, str]:
         parts.append(escape(info.progress.message))
     if info.error:
         parts.append(f'<span style="color:{_COLORS["failed"]}">{escape(info.error[:80])}</span>')
-    return f"{_dot(info, now)} <b>{escape(info.name)}</b>", ", ".join(parts)
+    name = f"{_dot(info, now)} <b>{escape(info.name)}</b>"
+    return _one_line(name, info.name), _one_line(", ".join(parts), info.error or "")
+
+
+def _one_line(html: str, tip: str) -> str:
+    return f'<div title="{escape(tip)}" style="{_ONE_LINE}">{html}</div>'
 
 
 def time_left(info: TaskInfo, now: datetime) -> float | None:
@@ -139,7 +149,8 @@ def _row(task_id: str, info: TaskInfo | None, now: datetime) -> str:
     cells = ["", "", "", key, ""]
     if info is not None:
         cells = [_dot(info, now), escape(info.name), _state(info, now), key, escape(info.error or "")]
-    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+    columns = zip(_CELL_STYLES, cells, strict=True)
+    return "<tr>" + "".join(f'<td style="text-align:left;{style}">{cell}</td>' for style, cell in columns) + "</tr>"
 
 
 def _rest(tasks: Sequence[object]) -> list[str]:
