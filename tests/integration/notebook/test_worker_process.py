@@ -64,7 +64,7 @@ def test_output_is_kept_and_shown_in_no_cell(run: Run) -> None:
 def test_same_call_gives_the_same_process_and_another_mode_begins_anew(run: Run) -> None:
     cell = run("""
         same = start_worker(w.path, mode='process', concurrency=2) is w
-        process = w._thread
+        process = w._service._server
         start_worker(w.path, concurrency=2)
         print(same, process.alive, w.submit(os.getpid).result(5) == os.getpid())
     """)
