@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 
+from sitq.notebook.lines import FORMAT
 from sitq.worker import Worker
 
 _LONG = 1e9  # seconds of grace: as long as they take
@@ -17,7 +18,7 @@ def main(path: str, concurrency: int, grace: float | None) -> None:
     Args:
         grace: seconds that running tasks get then; None lets them end.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=FORMAT)
     asyncio.run(_serve(path, concurrency, _LONG if grace is None else grace))
 
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from sitq.core import TaskStatus
+from sitq.sanitize import BLOCK_LIMIT, clean_block
 from sitq.views import Stats, TaskInfo
 
 Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
@@ -19,6 +20,11 @@ _SHOWN = 20  # rows of a table
 def say(line: str) -> None:
     """Print a line for the person at the keyboard."""
     print(f"sitq: {line}")  # noqa: T201  # the one place of the library that speaks, and only in a notebook
+
+
+def show_text(text: str) -> None:
+    """Print the end of what a task or a worker wrote, with all visible that would act on a terminal."""
+    print(clean_block(text[-BLOCK_LIMIT:]).removesuffix("\n"))  # noqa: T201  # likewise
 
 
 def task_text(task_id: str, info: TaskInfo | None, now: datetime) -> str:

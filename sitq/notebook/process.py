@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sitq.core import WorkerInfo
 from sitq.exceptions import WorkerError
+from sitq.notebook.lines import last_lines_of
 
 _ROOT = str(Path(__file__).parents[2])
 _START = (
@@ -17,7 +18,7 @@ _START = (
 _PATIENCE = 10.0  # seconds for the process to present itself at the store
 _LOOK = 0.02
 _MARGIN = 3.0  # seconds after the grace, to give back
-_LAST_LINES = 3
+_LAST_WORDS = 3  # lines
 
 
 class WorkerProcess:
@@ -63,7 +64,8 @@ class WorkerProcess:
         while not any(worker.pid == self._process.pid and worker.alive for worker in self._workers()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._process.kill()
-                raise WorkerError(f"the worker process did not start; {self.log} ends with: {self._last_words()}")
+                last_words = " / ".join(self.last_lines(_LAST_WORDS)) or "nothing"
+                raise WorkerError(f"the worker process did not start; {self.log} ends with: {last_words}")
             time.sleep(_LOOK)
 
     def stop(self, grace: float) -> None:
@@ -84,6 +86,6 @@ class WorkerProcess:
                 end()
         process.wait()
 
-    def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()
-        return " / ".join(lines[-_LAST_LINES:]) or "nothing"
+    def last_lines(self, count: int) -> list[str]:
+        """Give the last lines that the process has said of itself, and those before it."""
+        return last_lines_of(self.log, count)

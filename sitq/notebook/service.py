@@ -73,6 +73,10 @@ class Service:
             return f"ended by {type(server.error).__name__}: {server.error}"
         return f"running, concurrency {server.concurrency}" if server is not None and server.alive else "stopped"
 
+    def last_lines(self, count: int) -> list[str]:
+        """Give the last lines that the worker has said of itself; nothing if it is stopped."""
+        return [] if self._server is None else self._server.last_lines(count)
+
     def check_running(self) -> None:
         """Refuse what needs it to run.
 

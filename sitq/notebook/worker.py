@@ -229,6 +229,20 @@ class BackgroundWorker:
         """Run a task again after it failed or was cancelled; False in any other state."""
         return bool(self._client.call(self._client.queue.requeue, str(task_id)))
 
+    def log(self, lines: int = 20) -> str:
+        """Give the last lines that the worker has said of itself; what a task has written is in its handle's `output`.
+
+        A process says when each task begins and ends, also in its log file beside the store. On threads these are
+        warnings only, and more after `logging.getLogger("sitq").setLevel("INFO")`.
+
+        Args:
+            lines: how many.
+
+        Raises:
+            ValidationError: `lines` is less than 1.
+        """
+        return "\n".join(self._service.last_lines(at_least_one("lines", lines)))
+
     def look(self, limit: int) -> Glance | None:
         """Look at the newest tasks and the counts without waiting long; None when the store is too busy to tell."""
         tasks = self._client.call_within(GLANCE, self._client.queue.list_tasks, TaskQuery(limit=limit))

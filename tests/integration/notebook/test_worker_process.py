@@ -61,6 +61,16 @@ def test_output_is_kept_and_shown_in_no_cell(run: Run) -> None:
     assert cell.text == "'from a child\\n'"
 
 
+def test_log_of_the_process_tells_of_each_task(run: Run) -> None:
+    cell = run("""
+        h = w.submit(len, "abc"); h.result(15)
+        while f"{h!s} attempt 1 ended" not in w.log(50): time.sleep(0.01)
+        print(len(w.log(1).splitlines()), os.path.exists(w.path + ".log"))
+    """)
+
+    assert cell.text == "1 True\n"
+
+
 def test_same_call_gives_the_same_process_and_another_mode_begins_anew(run: Run) -> None:
     cell = run("""
         same = start_worker(w.path, mode='process', concurrency=2) is w
