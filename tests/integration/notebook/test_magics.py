@@ -101,16 +101,16 @@ def test_logs_print_what_a_task_wrote_also_while_it_runs(run: Run) -> None:
 
 
 def test_logs_of_a_silent_task_say_so(run: Run) -> None:
-    task_id = run("h = w.submit(len, 'a'); h.result(5); print(h)").text.strip()
+    task_id = run("h = w.submit(len, 'a', name='mute'); h.result(5); print(h)").text.strip()
 
-    assert run("%sitq logs len").text == f"sitq: task {task_id} has written nothing\n"
+    assert run("%sitq logs mute").text == f"sitq: task {task_id} has written nothing\n"
 
 
 def test_logs_alone_print_what_the_worker_said_of_itself(run: Run) -> None:
     said = run("""
         %sitq logs
         import logging; logging.getLogger("sitq").setLevel("INFO")
-        h = w.submit(len, "a"); h.result(5)
+        h = w.submit(len, "a", name="loud"); h.result(5)
         time.sleep(0.1)
         %sitq logs
         logging.getLogger("sitq").setLevel("NOTSET")
@@ -118,7 +118,7 @@ def test_logs_alone_print_what_the_worker_said_of_itself(run: Run) -> None:
     """)
 
     assert "has said nothing" in said.text.splitlines()[0]
-    assert "attempt 1 of len begins" in said.text
+    assert "attempt 1 of loud begins" in said.text
     assert said.text.endswith("True 2\n")
 
 
