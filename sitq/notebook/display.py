@@ -15,6 +15,7 @@ Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
 _COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#d6862f"}
 _QUIET = "#8a8f98"
 _SHOWN = 20  # rows of a table
+ROW_HEIGHT = 32  # pixels, of a line of the live panel and the button beside it
 
 
 def say(line: str) -> None:
@@ -96,6 +97,19 @@ def panel_html(glance: Glance, now: datetime) -> str:
     return headline_html(glance) + (f"<table>{rows}</table>" if rows else "")
 
 
+def panel_lines(glance: Glance, now: datetime) -> str:
+    """Show what `panel_html` does in lines of one height, so that buttons can stand beside them."""
+    rows = "".join(
+        f'<div style="display:grid;grid-template-columns:220px 170px minmax(300px,max-content);height:{ROW_HEIGHT}px">'
+        f'<span style="overflow:hidden;text-overflow:ellipsis">{name}</span>'
+        f"<span>{_bar(part_done(info) or 0.0)}</span><span>{state}</span></div>"
+        for info in glance.tasks
+        for name, state in (state_of(info, now),)
+    )
+    headline = f'<div style="height:{ROW_HEIGHT}px">{headline_html(glance)}</div>'
+    return f'<div style="line-height:{ROW_HEIGHT}px;white-space:nowrap">{headline}{rows}</div>'
+
+
 def headline_html(glance: Glance) -> str:
     return f"{_bar(glance.done)} {escape(glance.headline)}".strip()
 
@@ -119,7 +133,7 @@ def state_of(info: TaskInfo, now: datetime) -> tuple[str, str]:
     """Write a task's name and what it is doing as HTML."""
     parts = [_state(info, now)]
     if info.status is TaskStatus.RUNNING and (left := time_left(info, now)) is not None:
-        parts.append(f"{_duration(left)} left")
+        parts.append(f"{duration_text(left)} left")
     if info.progress is not None and info.progress.message and not info.status.is_final:
         parts.append(escape(info.progress.message))
     if info.error:
@@ -170,14 +184,14 @@ def _state(info: TaskInfo, now: datetime) -> str:
     """Say the phase, and for how long it has lasted, or how long the run was."""
     phase = info.phase(now)
     if phase in ("scheduled", "retrying") and info.due_at > now:
-        return f"{phase} in {_duration((info.due_at - now).total_seconds())}"
+        return f"{phase} in {duration_text((info.due_at - now).total_seconds())}"
     if info.cancel_requested and info.status is TaskStatus.RUNNING:
         phase = "to be cancelled, running"
     begun = info.started_at if info.started_at is not None else info.enqueued_at
-    return f"{phase} {_duration(((info.finished_at or now) - begun).total_seconds())}"
+    return f"{phase} {duration_text(((info.finished_at or now) - begun).total_seconds())}"
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Write a duration in at most two units: "0.3 s", "2 min 5 s", "3 h 0 min"."""
     seconds = max(0.0, seconds)  # clocks of two machines may differ
     if seconds < 60:

@@ -5,32 +5,34 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sitq.core import TaskStatus
-from sitq.notebook.display import Glance, headline_html, panel_html, panel_text, part_done, state_of
-from sitq.views import TaskInfo
+from sitq.notebook.buttons import Actions, Buttons
+from sitq.notebook.display import Glance, panel_html, panel_lines, panel_text
 
 _ROWS = 20
 _FAST = 0.2  # seconds between two looks, with widgets
 _SLOW = 0.5  # and with HTML, which is sent as a whole
-_STYLES = {TaskStatus.SUCCESS: "success", TaskStatus.FAILED: "danger", TaskStatus.CANCELLED: "warning"}
 
 
-class Source(Protocol):
+class Source(Actions, Protocol):
     """What a panel shows, and what its buttons do; called on any thread, and it must not wait long."""
 
     def look(self, limit: int) -> Glance | None: ...
 
-    def cancel(self, task_id: str) -> object: ...
-
-    def requeue(self, task_id: str) -> object: ...
-
 
 class View(Protocol):
-    """One way to show a panel."""
+    """One way to show a panel.
+
+    Attributes:
+        interval: seconds between two looks.
+        live: what it shows changes.
+    """
 
     interval: float
+    live: bool
 
     def show(self, glance: Glance) -> None: ...
+
+    def finish(self) -> None: ...
 
 
 class Panel:
@@ -38,14 +40,26 @@ class Panel:
 
     Args:
         source: what to show.
+        rows: how many tasks at most; with 0 it is one line for all.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, rows: int = _ROWS) -> None:
         self._source = source
-        self._view = _view_for(source)
+        self._rows = rows
+        self._view = _view_for(source, rows)
         self._stopped = threading.Event()
+        self._drawing = threading.Lock()
         self._draw()
         threading.Thread(target=self._keep_drawing, name="sitq-view", daemon=True).start()
+
+    @property
+    def live(self) -> bool:
+        """What it shows changes, as it does everywhere but in a terminal."""
+        return self._view.live
+
+    @property
+    def ended(self) -> bool:
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         """Draw once more and end."""
@@ -58,14 +72,17 @@ class Panel:
             self._draw()
 
     def _draw(self) -> None:
-        glance = self._source.look(_ROWS)
-        if glance is not None:
-            self._view.show(glance)
-            if glance.done == 1.0:
-                self._stopped.set()
+        with self._drawing:
+            glance = self._source.look(self._rows)
+            if glance is not None:
+                self._view.show(glance)
+                if glance.done == 1.0:
+                    self._stopped.set()
+            if self._stopped.is_set():
+                self._view.finish()
 
 
-def _view_for(source: Source) -> View:
+def _view_for(source: Source, rows: int) -> View:
     """Choose the best view that this place has."""
     try:
         import IPython
@@ -78,13 +95,14 @@ def _view_for(source: Source) -> View:
         import ipywidgets
     except ImportError:
         return _HtmlView()
-    return _WidgetView(source, ipywidgets)
+    return _WidgetView(Buttons(ipywidgets, source, rows), ipywidgets)
 
 
 class _TextView:
     """A terminal or a script: one snapshot, since a terminal belongs to who types in it."""
 
     interval = 3600.0
+    live = False
 
     def __init__(self) -> None:
         self._shown = False
@@ -94,11 +112,15 @@ class _TextView:
             self._shown = True
             print(panel_text(glance, datetime.now(UTC)))  # noqa: T201  # that is how a terminal shows things
 
+    def finish(self) -> None:
+        """Leave it as it is."""
+
 
 class _HtmlView:
     """HTML that takes its own place again; it works in every notebook and stays in the saved file."""
 
     interval = _SLOW
+    live = True
 
     def __init__(self) -> None:
         from IPython.display import display
@@ -113,78 +135,90 @@ class _HtmlView:
             self._html = html
             self._handle.update({"text/html": html, "text/plain": panel_text(glance, now)}, raw=True)
 
+    def finish(self) -> None:
+        """Leave it as it is."""
+
 
 class _WidgetView:
-    """A table of ipywidgets, of which only what changed is sent, and HTML of its last state for the saved file."""
+    """All lines as one text, a column of buttons beside it, and HTML of the last state for the saved file.
+
+    A look sends one message at most: with a widget for each place in the table, twenty tasks that ran made a hundred
+    messages a second.
+    """
 
     interval = _FAST
+    live = True
 
-    def __init__(self, source: Source, widgets: Any) -> None:
+    def __init__(self, buttons: Buttons, widgets: Any) -> None:
         from IPython.display import display
 
-        self._widgets = widgets
-        self._headline = widgets.HTML()
-        self._rows = [_Row(widgets, source) for _ in range(_ROWS)]
-        self._box = widgets.VBox([self._headline])
+        self._text = widgets.HTML(layout=widgets.Layout(margin="0"))
+        self._buttons = buttons
+        self._box = widgets.HBox([self._text, buttons.column])
         self._box.add_class("sitq-panel")
+        self._lines = _Part(self._put_text)
+        self._column = _Part(buttons.put)
+        self._kept = _Part(self._keep)
+        self._last: tuple[Glance, datetime] | None = None
+        self._sent: _Part | None = None  # by the last look
         self._handle: Any = display(self._bundle("", ""), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        self._kept = ""
 
     def show(self, glance: Glance) -> None:
         now = datetime.now(UTC)
-        for row, info in zip(self._rows, glance.tasks, strict=False):
-            row.show(info, now)
-        self._headline.value = headline_html(glance)
-        if len(self._box.children) != len(glance.tasks) + 1:
-            self._box.children = (self._headline, *(row.box for row in self._rows[: len(glance.tasks)]))
-        if all(info.status.is_final for info in glance.tasks):
-            self._keep(panel_html(glance, now), panel_text(glance, now))
+        self._lines.wanted = panel_lines(glance, now)
+        self._column.wanted = self._buttons.of(glance.tasks)
+        first, self._last = self._last is None, (glance, now)
+        # No sooner, since a front end draws the widgets anew for it.
+        if glance.done in (None, 1.0) and all(info.status.is_final for info in glance.tasks):
+            self._keep_last()
+        if first:
+            self._send(self._lines, self._column)
+        elif self._sent is self._lines:
+            self._send_one(self._column, self._lines, self._kept)
+        else:
+            self._send_one(self._lines, self._column, self._kept)
 
-    def _keep(self, html: str, text: str) -> None:
+    def finish(self) -> None:
+        """Send all that has changed."""
+        self._keep_last()
+        self._send(self._lines, self._column, self._kept)
+
+    def _send(self, *parts: "_Part") -> None:
+        for part in parts:
+            part.send_change()
+
+    def _send_one(self, *parts: "_Part") -> None:
+        """Send the first that has changed."""
+        self._sent = next((part for part in parts if part.send_change()), None)
+
+    def _keep_last(self) -> None:
+        if self._last is not None:
+            self._kept.wanted = (panel_html(*self._last), panel_text(*self._last))
+
+    def _put_text(self, html: str) -> None:
+        self._text.value = html
+
+    def _keep(self, state: tuple[str, str]) -> None:
         """Put the last state beside the widgets, for a file that is opened without a kernel."""
-        if html != self._kept:
-            self._kept = html
-            self._handle.update(self._bundle(html, text), raw=True)
+        self._handle.update(self._bundle(*state), raw=True)
 
     def _bundle(self, html: str, text: str) -> dict[str, Any]:
         view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
         return {"application/vnd.jupyter.widget-view+json": view, "text/html": html, "text/plain": text}
 
 
-class _Row:
-    """The widgets of one line, which shows one task now and perhaps another one later."""
+class _Part:
+    """Something of a view that is sent as a whole, and only when it has changed."""
 
-    def __init__(self, widgets: Any, source: Source) -> None:
-        self._source = source
-        self._task_id = ""
-        self._bar = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="160px"))
-        self._name, self._state = (widgets.HTML(layout=widgets.Layout(width=width)) for width in ("220px", "300px"))
-        self._cancel = self._button(widgets, "Cancel", "sitq-cancel", source.cancel)
-        self._requeue = self._button(widgets, "Requeue", "sitq-requeue", source.requeue)
-        self.box = widgets.HBox([self._name, self._bar, self._state, self._cancel, self._requeue])
+    def __init__(self, send: Callable[[Any], None]) -> None:
+        self._send = send
+        self._sent: Any = None
+        self.wanted: Any = None
 
-    def show(self, info: TaskInfo, now: datetime) -> None:
-        if info.id != self._task_id:
-            self._task_id = info.id
-            self._cancel.disabled = self._requeue.disabled = False
-        self._name.value, self._state.value = state_of(info, now)
-        self._bar.value = part_done(info) or 0.0
-        self._bar.bar_style = {"success": "success", "failed": "danger", "cancelled": "warning"}.get(
-            info.status, "info"
-        )
-        self._cancel.layout.visibility = "hidden" if info.status.is_final else "visible"
-        self._requeue.layout.visibility = "visible" if info.status in ("failed", "cancelled") else "hidden"
-        if info.status.is_final:
-            self._cancel.disabled = False
-        else:
-            self._requeue.disabled = False
-
-    def _button(self, widgets: Any, text: str, name: str, act: Callable[[str], object]) -> Any:
-        def clicked(button: Any) -> None:
-            button.disabled = True  # at once: the task itself may take a moment
-            act(self._task_id)
-
-        button = widgets.Button(description=text, layout=widgets.Layout(width="80px"))
-        button.add_class(name)
-        button.on_click(clicked)
-        return button
+    def send_change(self) -> bool:
+        """Send it if it has changed, and tell whether it had."""
+        if self.wanted == self._sent:
+            return False
+        self._send(self.wanted)
+        self._sent = self.wanted
+        return True

@@ -34,6 +34,7 @@ class BackgroundWorker:
         self._client = Client(path, lambda: self.running, self._origins.note)
         self._service = Service(path, self._client, self._origins.context_of)
         self._panel: Panel | None = None
+        self._bars: list[Panel] = []
 
     @property
     def running(self) -> bool:
@@ -68,9 +69,9 @@ class BackgroundWorker:
         """
         refuse_in_task("stop")
         self._service.end(not_negative("grace", grace))
-        if self._panel is not None:
-            self._panel.stop()
-            self._panel = None
+        for panel in self._panels():
+            panel.stop()
+        self._panel, self._bars = None, []
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -129,10 +130,17 @@ class BackgroundWorker:
         return LiveHandle(self._client.call(bound.enqueue, func, *args, eta=eta, **kwargs), self._client)
 
     def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any], name: str | None = None) -> LiveHandles[Any]:
-        """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
+        """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does.
+
+        While the panel is shown, see `show`, they get a bar of their own below this cell.
+        """
         self._service.check_running()
         bound = self._client.queue.options(name=name)
-        return LiveHandles(LiveHandle(task, self._client) for task in self._client.call(bound.map, func, *iterables))
+        handles: LiveHandles[Any] = LiveHandles(
+            LiveHandle(task, self._client) for task in self._client.call(bound.map, func, *iterables)
+        )
+        self._show_bar(handles)
+        return handles
 
     def tasks(self, *, status: str | None = None, limit: int = 20) -> LiveHandles[Any]:
         """List the tasks of the store, newest first, whoever stored them.
@@ -246,10 +254,20 @@ class BackgroundWorker:
     def look(self, limit: int) -> Glance | None:
         """Look at the newest tasks and the counts without waiting long; None when the store is too busy to tell."""
         tasks = self._client.call_within(GLANCE, self._client.queue.list_tasks, TaskQuery(limit=limit))
-        return None if tasks is None else Glance(tasks, counts_text(self._look()))
+        trouble = "" if self.running else f"worker {self._service.state}"
+        if tasks is None:
+            return Glance((), trouble) if trouble else None
+        return Glance(tasks, "; ".join(filter(None, (counts_text(self._look()), trouble))))
 
     def _look(self) -> Stats | None:
         return self._client.call_within(GLANCE, self._client.queue.stats)
+
+    def _panels(self) -> list[Panel]:
+        return [*self._bars, *([] if self._panel is None else [self._panel])]
+
+    def _show_bar(self, handles: LiveHandles[Any]) -> None:
+        if handles and self._panel is not None and self._panel.live:
+            self._bars = [bar for bar in self._bars if not bar.ended] + [Panel(handles.as_group(), rows=0)]
 
     def _find(self, query: TaskQuery) -> LiveHandles[Any]:
         found: list[TaskInfo] = self._client.call(self._client.queue.list_tasks, query)
