@@ -1,6 +1,6 @@
 """The worker that a notebook starts: takes calls from cells, and runs them beside the kernel."""
 
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
 
@@ -12,6 +12,8 @@ from sitq.notebook.handle import LiveHandle, LiveHandles
 from sitq.notebook.origins import Origins
 from sitq.notebook.panel import Panel
 from sitq.notebook.service import GRACE, Service, Way
+from sitq.notebook.submitting import BoundWorker, Submitter
+from sitq.sending import BoundQueue
 from sitq.validation import at_least_one, not_negative, text
 from sitq.views import Stats, TaskInfo, TaskQuery
 
@@ -33,6 +35,7 @@ class BackgroundWorker:
         self._origins = Origins()
         self._client = Client(path, lambda: self.running, self._origins.note)
         self._service = Service(path, self._client, self._origins.context_of)
+        self._submitter = Submitter(self._client, self._service.check_running, self._show_bar)
         self._panel: Panel | None = None
         self._bars: list[Panel] = []
 
@@ -88,6 +91,8 @@ class BackgroundWorker:
         *args: Any,
         name: str | None = None,
         eta: datetime | None = None,
+        after: str | Sequence[str] | None = None,
+        on_failure: str | None = None,
         **kwargs: Any,
     ) -> LiveHandle[R]: ...
     @overload
@@ -98,6 +103,8 @@ class BackgroundWorker:
         *args: Any,
         name: str | None = None,
         eta: datetime | None = None,
+        after: str | Sequence[str] | None = None,
+        on_failure: str | None = None,
         **kwargs: Any,
     ) -> LiveHandle[R]: ...
 
@@ -108,16 +115,22 @@ class BackgroundWorker:
         *args: Any,
         name: str | None = None,
         eta: datetime | None = None,
+        after: str | Sequence[str] | None = None,
+        on_failure: str | None = None,
         **kwargs: Any,
     ) -> LiveHandle[Any]:
         """Store a call, which runs as soon as there is room.
 
         The function and its arguments are copied as they are now: what a cell changes later does not reach the task.
+        A handle anywhere in the arguments stands for its task's value, and this task waits for it.
 
         Args:
             func: any callable, also a lambda or a function of a cell.
             name: what to find the task by, as in `w["train"]`; the function's name unless given.
-            eta: earliest start, a timezone-aware datetime; all other keywords go to `func`.
+            eta: earliest start, a timezone-aware datetime.
+            after: tasks, as handles or ids, that must have ended before this one starts.
+            on_failure: what becomes of this one if a task that it needs does not succeed: "cancel" it, as unless given,
+                "fail" it, or "run". All other keywords go to `func`; `options` takes all that can be said of a task.
 
         Raises:
             ValidationError: `func` is not callable, or another argument cannot be right.
@@ -125,22 +138,23 @@ class BackgroundWorker:
             ResourceExhaustionError: the payload is too large or the disk is full.
             WorkerError: the worker is stopped.
         """
-        self._service.check_running()
-        bound = self._client.queue.options(name=name)
-        return LiveHandle(self._client.call(bound.enqueue, func, *args, eta=eta, **kwargs), self._client)
+        bound = self._bound(name=name, after=after, on_failure=on_failure)
+        return self._submitter.submit(bound, func, args, kwargs, eta)
 
     def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any], name: str | None = None) -> LiveHandles[Any]:
         """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does.
 
         While the panel is shown, see `show`, they get a bar of their own below this cell.
         """
-        self._service.check_running()
-        bound = self._client.queue.options(name=name)
-        handles: LiveHandles[Any] = LiveHandles(
-            LiveHandle(task, self._client) for task in self._client.call(bound.map, func, *iterables)
-        )
-        self._show_bar(handles)
-        return handles
+        return self._submitter.map(self._bound(name=name), func, iterables)
+
+    def options(self, **options: Any) -> BoundWorker:
+        """Make a view of this worker whose tasks get these options; see `TaskOptions`.
+
+        Raises:
+            ValidationError: there is no such option, or it cannot be right.
+        """
+        return BoundWorker(self._submitter, self._client.queue.options(**options))
 
     def tasks(self, *, status: str | None = None, limit: int = 20) -> LiveHandles[Any]:
         """List the tasks of the store, newest first, whoever stored them.
@@ -261,6 +275,9 @@ class BackgroundWorker:
 
     def _look(self) -> Stats | None:
         return self._client.call_within(GLANCE, self._client.queue.stats)
+
+    def _bound(self, **given: Any) -> BoundQueue:
+        return self._client.queue.options(**{name: value for name, value in given.items() if value is not None})
 
     def _panels(self) -> list[Panel]:
         return [*self._bars, *([] if self._panel is None else [self._panel])]
