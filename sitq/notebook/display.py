@@ -1,8 +1,9 @@
 """What a person at a notebook reads: snapshots as text and as HTML, and lines that say what happened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sitq.core import TaskStatus
@@ -74,11 +75,13 @@ class Glance(NamedTuple):
         tasks: the first of them, each with its line.
         headline: about all of them, in a few words.
         done: how much of them is done, from 0 to 1; None where that says nothing.
+        usual: seconds that tasks of a name usually take, for those that do not tell their progress.
     """
 
     tasks: Sequence[TaskInfo]
     headline: str
     done: float | None = None
+    usual: Mapping[str, float] = MappingProxyType({})
 
 
 def panel_text(glance: Glance, now: datetime) -> str:
@@ -92,7 +95,7 @@ def panel_html(glance: Glance, now: datetime) -> str:
         f'<tr><td style="text-align:left">{name}</td><td>{_bar(part_done(info))}</td>'
         f'<td style="text-align:left">{state}</td></tr>'
         for info in glance.tasks
-        for name, state in (state_of(info, now),)
+        for name, state in (state_of(info, now, glance.usual),)
     )
     return headline_html(glance) + (f"<table>{rows}</table>" if rows else "")
 
@@ -104,7 +107,7 @@ def panel_lines(glance: Glance, now: datetime) -> str:
         f'<span style="overflow:hidden;text-overflow:ellipsis">{name}</span>'
         f"<span>{_bar(part_done(info) or 0.0)}</span><span>{state}</span></div>"
         for info in glance.tasks
-        for name, state in (state_of(info, now),)
+        for name, state in (state_of(info, now, glance.usual),)
     )
     headline = f'<div style="height:{ROW_HEIGHT}px">{headline_html(glance)}</div>'
     return f'<div style="line-height:{ROW_HEIGHT}px;white-space:nowrap">{headline}{rows}</div>'
@@ -129,11 +132,11 @@ def part_done(info: TaskInfo) -> float | None:
     return min(1.0, progress.done / progress.total)
 
 
-def state_of(info: TaskInfo, now: datetime) -> tuple[str, str]:
+def state_of(info: TaskInfo, now: datetime, usual: Mapping[str, float]) -> tuple[str, str]:
     """Write a task's name and what it is doing as HTML."""
     parts = [_state(info, now)]
-    if info.status is TaskStatus.RUNNING and (left := time_left(info, now)) is not None:
-        parts.append(f"{duration_text(left)} left")
+    if info.status is TaskStatus.RUNNING and (left := _left_text(info, now, usual.get(info.name))):
+        parts.append(left)
     if info.progress is not None and info.progress.message and not info.status.is_final:
         parts.append(escape(info.progress.message))
     if info.error:
@@ -148,6 +151,16 @@ def time_left(info: TaskInfo, now: datetime) -> float | None:
         return None
     elapsed = (now - info.started_at).total_seconds()
     return max(0.0, elapsed * (progress.total - progress.done) / progress.done)
+
+
+def _left_text(info: TaskInfo, now: datetime, usual: float | None) -> str:
+    left = time_left(info, now)
+    if left is not None:
+        return f"{duration_text(left)} left"
+    if usual is None or info.started_at is None:
+        return ""
+    left = usual - (now - info.started_at).total_seconds()
+    return f"about {duration_text(left)} left" if left > 0 else f"longer than the usual {duration_text(usual)}"
 
 
 def _bar(done: float | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from sitq.core import TaskStatus
 from sitq.notebook.client import GLANCE, Client
 from sitq.notebook.display import Glance, duration_text, part_done
+from sitq.notebook.history import History
 from sitq.views import TaskInfo
 
 _CHUNK = 500  # tasks in one look at the store
@@ -27,6 +28,7 @@ class Group:
 
     def __init__(self, client: Client, ids: Sequence[str]) -> None:
         self._client = client
+        self._history = History(client)
         self._statuses = dict.fromkeys(ids, TaskStatus.PENDING)
         self._infos: dict[str, TaskInfo] = {}  # of those that have begun and not ended
         self._turn = 0
@@ -38,7 +40,7 @@ class Group:
         if rows is None:
             return None
         done = self._done()
-        return Glance(rows, self._headline(done), done)
+        return Glance(rows, self._headline(done), done, self._history.usual(rows))
 
     def cancel(self, task_id: str) -> object:
         return self._client.call(self._client.queue.cancel, task_id)

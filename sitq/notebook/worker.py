@@ -9,8 +9,9 @@ from sitq.exceptions import TaskQueueError, ValidationError
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
 from sitq.notebook.display import Glance, counts_text, worker_html, worker_text
 from sitq.notebook.handle import LiveHandle, LiveHandles
+from sitq.notebook.history import History
 from sitq.notebook.origins import Origins
-from sitq.notebook.panel import Panel
+from sitq.notebook.screen import Screen
 from sitq.notebook.service import GRACE, Service, Way
 from sitq.notebook.submitting import BoundWorker, Submitter
 from sitq.sending import BoundQueue
@@ -35,9 +36,9 @@ class BackgroundWorker:
         self._origins = Origins()
         self._client = Client(path, lambda: self.running, self._origins.note)
         self._service = Service(path, self._client, self._origins.context_of)
-        self._submitter = Submitter(self._client, self._service.check_running, self._show_bar)
-        self._panel: Panel | None = None
-        self._bars: list[Panel] = []
+        self._screen = Screen()
+        self._submitter = Submitter(self._client, self._service.check_running, self._screen.show_bar)
+        self._history = History(self._client)
 
     @property
     def running(self) -> bool:
@@ -72,9 +73,7 @@ class BackgroundWorker:
         """
         refuse_in_task("stop")
         self._service.end(not_negative("grace", grace))
-        for panel in self._panels():
-            panel.stop()
-        self._panel, self._bars = None, []
+        self._screen.close()
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -229,9 +228,7 @@ class BackgroundWorker:
 
         It works with ipywidgets; without them it is HTML that is drawn anew, and in a terminal one snapshot.
         """
-        if self._panel is not None:
-            self._panel.stop()
-        self._panel = Panel(self)
+        self._screen.show(self)
 
     def last(self) -> LiveHandle[Any]:
         """Take the newest task up.
@@ -271,20 +268,17 @@ class BackgroundWorker:
         trouble = "" if self.running else f"worker {self._service.state}"
         if tasks is None:
             return Glance((), trouble) if trouble else None
-        return Glance(tasks, "; ".join(filter(None, (counts_text(self._look()), trouble))))
+        return Glance(
+            tasks,
+            "; ".join(filter(None, (counts_text(self._look()), trouble))),
+            usual=self._history.usual(tasks),
+        )
 
     def _look(self) -> Stats | None:
         return self._client.call_within(GLANCE, self._client.queue.stats)
 
     def _bound(self, **given: Any) -> BoundQueue:
         return self._client.queue.options(**{name: value for name, value in given.items() if value is not None})
-
-    def _panels(self) -> list[Panel]:
-        return [*self._bars, *([] if self._panel is None else [self._panel])]
-
-    def _show_bar(self, handles: LiveHandles[Any]) -> None:
-        if handles and self._panel is not None and self._panel.live:
-            self._bars = [bar for bar in self._bars if not bar.ended] + [Panel(handles.as_group(), rows=0)]
 
     def _find(self, query: TaskQuery) -> LiveHandles[Any]:
         found: list[TaskInfo] = self._client.call(self._client.queue.list_tasks, query)

@@ -51,7 +51,7 @@ def test_bars_move_while_a_cell_is_busy(run: Run) -> None:
         seen = []
         for _ in range(5):
             time.sleep(0.25)
-            seen.append(float(re.search('value="(.*?)"', w._panel._view._text.value)[1]))
+            seen.append(float(re.search('value="(.*?)"', w._screen.panel._view._text.value)[1]))
         print(len(set(seen)) >= 4, seen == sorted(seen), 0 < seen[-1] <= 1)
     """)
 
@@ -63,17 +63,34 @@ def test_running_row_tells_state_time_left_and_message(run: Run) -> None:
         w.show()
         h = w.submit(work, 100)
         time.sleep(1)
-        print(w._panel._view._text.value)
+        print(w._screen.panel._view._text.value)
     """)
 
     assert "<span>running 0." in cell.text
     assert " left, crunching</span>" in cell.text
 
 
+def test_row_without_progress_tells_how_long_earlier_ones_took(run: Run) -> None:
+    run("for _ in range(3): w.submit(time.sleep, 0.6, name='nap').result(5)")
+
+    cell = run("""
+        w.show()
+        h = w.submit(time.sleep, 1.2, name="nap")
+        time.sleep(0.4)
+        print(w._screen.panel._view._text.value)
+        time.sleep(0.5)
+        print(w._screen.panel._view._text.value)
+    """)
+
+    early, late = cell.text.splitlines()[-2:]
+    assert re.search(r"running 0\.\d s, about 0\.\d s left<", early)
+    assert "longer than the usual 0.6 s<" in late
+
+
 def test_buttons_cancel_and_requeue(run: Run) -> None:
     run("w.show()\nh = w.submit(work, 1000)\nwhile h.status != 'running': time.sleep(0.01)\ntime.sleep(0.5)")
 
-    run("def button(): return w._panel._view._buttons.column.children[0]")
+    run("def button(): return w._screen.panel._view._buttons.column.children[0]")
 
     run("cancel = button(); cancel.click()\nassert cancel.disabled and cancel.description == 'Cancel'")
     cancelled = run("while button() is cancel: time.sleep(0.01)\nprint(h.status)")
@@ -88,7 +105,7 @@ def test_panel_shows_twenty_tasks_and_totals_of_all(run: Run) -> None:
         await w.drain()
         w.show()
         time.sleep(0.3)
-        print(w._panel._view._text.value.count("success 0."), "100 success<" in w._panel._view._text.value)
+        print(w._screen.panel._view._text.value.count("success 0."), "100 success<" in w._screen.panel._view._text.value)
     """)
 
     assert cell.text.endswith("20 True\n")
@@ -104,7 +121,7 @@ def test_map_shows_one_bar_by_itself_while_the_panel_is_shown(run: Run) -> None:
     run("w.show()")
 
     shown = run("hs = w.map(lambda n: 1 / n, range(2)); await w.drain(); time.sleep(0.5)")
-    again = run("await asyncio.gather(*w.map(len, ['a'])); time.sleep(0.5); print(len(w._bars))")
+    again = run("await asyncio.gather(*w.map(len, ['a'])); time.sleep(0.5); print(len(w._screen.bars))")
 
     assert "2 of 2 done, 1 failed" in shown.updates[-1]["text/html"]
     assert "<table" not in shown.updates[-1]["text/html"]
@@ -120,7 +137,7 @@ def test_bar_of_a_map_tells_the_time_left(run: Run) -> None:
         w.show()
         hs = w.map(work, [10] * 60)
         time.sleep(1.6)
-        print(w._bars[0]._view._text.value)
+        print(w._screen.bars[0]._view._text.value)
     """)
 
     assert re.search(r"\d+ of 60 done, [12]\.\d s left", cell.text)
@@ -158,7 +175,7 @@ def test_button_goes_on_with_its_task_when_rows_move(run: Run) -> None:
         first = w.submit(work, 1000)
         while first.status != "running": time.sleep(0.01)
         time.sleep(0.5)
-        button = w._panel._view._buttons.column.children[0]
+        button = w._screen.panel._view._buttons.column.children[0]
         later = [w.submit(work, 1000) for _ in range(2)]
         time.sleep(0.5)
         button.click()
@@ -176,7 +193,7 @@ def test_panel_says_that_its_worker_has_ended_and_why(run: Run) -> None:
         for file in pathlib.Path(w.path).parent.glob("jobs.db*"): file.unlink()
         while w.running: time.sleep(0.01)
         time.sleep(0.5)
-        print(w._panel._view._text.value)
+        print(w._screen.panel._view._text.value)
     """)
 
     assert "worker ended by " in cell.text
