@@ -1,14 +1,16 @@
 """The side of a background worker that works, whichever kind it is: begun, begun anew in another way, and ended."""
 
 import contextvars
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sitq._process import ProcessIdentity
 from sitq.core import WorkerInfo
-from sitq.exceptions import WorkerError
+from sitq.exceptions import ConfigurationError, ValidationError, WorkerError
 from sitq.notebook.client import Client, refuse_in_task
 from sitq.notebook.display import say
+from sitq.notebook.kept import KeptProcess, kept_among
 from sitq.notebook.nesting import nesting_trouble
 from sitq.notebook.process import WorkerProcess
 from sitq.notebook.serving import WorkerThread
@@ -16,6 +18,8 @@ from sitq.validation import at_least_one, one_of
 
 GRACE = 1.5  # seconds
 _GOODBYE = 0.3  # seconds to give back what a blocked loop holds
+
+Server = WorkerThread | WorkerProcess | KeptProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,11 @@ class Way:
     Attributes:
         concurrency: how many tasks run at once.
         mode: "thread" or "process".
-        on_kernel_exit: of a process: "drain" lets running tasks end, "stop" gives them back.
+        on_kernel_exit: of a process: "drain" lets running tasks end, "stop" gives them back, "keep" goes on.
 
     Raises:
-        ValidationError: one of them cannot be right.
+        ValidationError: one of them cannot be right, or they do not go together.
+        ConfigurationError: this system cannot do that.
     """
 
     concurrency: int
@@ -38,7 +43,15 @@ class Way:
     def __post_init__(self) -> None:
         at_least_one("concurrency", self.concurrency)
         one_of("mode", self.mode, ("thread", "process"))
-        one_of("on_kernel_exit", self.on_kernel_exit, ("drain", "stop"))
+        one_of("on_kernel_exit", self.on_kernel_exit, ("drain", "stop", "keep"))
+        if self.on_kernel_exit == "keep" and self.mode != "process":
+            raise ValidationError(
+                f'on_kernel_exit="keep" needs mode="process", got mode={self.mode!r}: threads end with their process'
+            )
+        if self.on_kernel_exit == "keep" and sys.platform == "win32":
+            raise ConfigurationError(
+                'on_kernel_exit="keep" needs POSIX signals; on Windows start `sitq worker` beside it'
+            )
 
     def __str__(self) -> str:
         return f"{self.mode}, concurrency {self.concurrency}"
@@ -58,7 +71,7 @@ class Service:
         self._client = client
         self._context_of = context_of
         self._way: Way | None = None
-        self._server: WorkerThread | WorkerProcess | None = None
+        self._server: Server | None = None
 
     @property
     def running(self) -> bool:
@@ -71,7 +84,10 @@ class Service:
         server = self._server
         if server is not None and server.error is not None:
             return f"ended by {type(server.error).__name__}: {server.error}"
-        return f"running, concurrency {server.concurrency}" if server is not None and server.alive else "stopped"
+        if server is None or not server.alive:
+            return "stopped"
+        kept = f", kept as process {server.pid}" if isinstance(server, KeptProcess) else ""
+        return f"running, concurrency {server.concurrency}{kept}"
 
     def last_lines(self, count: int) -> list[str]:
         """Give the last lines that the worker has said of itself; nothing if it is stopped."""
@@ -91,6 +107,8 @@ class Service:
     def begin(self, way: Way) -> None:
         """Serve in this way from now on; if it does already, do nothing, and if in another way, say so.
 
+        A process that was kept goes on as it is, until `end`.
+
         Raises:
             BackendError: the store cannot be opened.
             WorkerError: the process did not start.
@@ -100,7 +118,9 @@ class Service:
         server = self._make(way)
         self._retire(way)
         try:
-            dead = [worker for worker in self._workers() if _died(worker)]
+            workers = self._workers()
+            if (kept := kept_among(workers)) is not None:
+                server = KeptProcess(self._path, way.concurrency, self._workers, found=kept)
             server.start()
         except BaseException:
             self._client.close()
@@ -108,7 +128,10 @@ class Service:
         self._server, self._way = server, way
         if (trouble := nesting_trouble()) is not None:
             say(trouble)
-        for worker in dead:
+        if kept is not None:
+            goes_on = f"it goes on, concurrency {kept.max_concurrency}, until stop()"
+            say(f"found the worker process {kept.pid} that was kept on {self._path}; {goes_on}")
+        for worker in filter(_died, workers):
             tasks = "task" if worker.running == 1 else "tasks"
             say(f"recovered {worker.running} {tasks} of process {worker.pid} (died)")
 
@@ -128,16 +151,20 @@ class Service:
             return
         if self._server.alive:
             refuse_in_task("start_worker")
-            say(f"worker on {self._path}: {wanted} instead of {self._way}, starts anew")
+            mode = "thread" if isinstance(self._server, WorkerThread) else "process"
+            before = f"{mode}, concurrency {self._server.concurrency}"
+            say(f"worker on {self._path}: {wanted} instead of {before}, starts anew")
             self.end(GRACE)
         else:
             say(f"worker on {self._path}: {self.state}, starts anew")
             self.end(GRACE)
             self._client.close()
 
-    def _make(self, way: Way) -> WorkerThread | WorkerProcess:
+    def _make(self, way: Way) -> Server:
         if way.mode == "thread":
             return WorkerThread(self._path, way.concurrency, self._say_goodbye, self._context_of)
+        if way.on_kernel_exit == "keep":
+            return KeptProcess(self._path, way.concurrency, self._workers)
         return WorkerProcess(self._path, way.concurrency, drains=way.on_kernel_exit == "drain", workers=self._workers)
 
     def _workers(self) -> Sequence[WorkerInfo]:

@@ -51,7 +51,7 @@ class BackgroundWorker:
         Args:
             concurrency: how many tasks run at once.
             mode: "thread" or "process".
-            on_kernel_exit: of a process: "drain" lets running tasks end, "stop" gives them back.
+            on_kernel_exit: of a process: "drain" lets running tasks end, "stop" gives them back, "keep" goes on.
 
         Raises:
             ValidationError: an argument cannot be right.

@@ -105,7 +105,8 @@ def test_panel_shows_twenty_tasks_and_totals_of_all(run: Run) -> None:
         await w.drain()
         w.show()
         time.sleep(0.3)
-        print(w._screen.panel._view._text.value.count("success 0."), "100 success<" in w._screen.panel._view._text.value)
+        text = w._screen.panel._view._text.value
+        print(text.count("success 0."), "100 success<" in text)
     """)
 
     assert cell.text.endswith("20 True\n")

@@ -83,9 +83,16 @@ def test_same_call_gives_the_same_process_and_another_mode_begins_anew(run: Run)
     assert cell.text.endswith("True False True\n")
 
 
-@pytest.mark.parametrize("argument", ["mode='fork'", "mode='process', on_kernel_exit='keep'", "concurrency=0"])
+@pytest.mark.parametrize("argument", ["mode='fork'", "mode='process', on_kernel_exit='stay'", "concurrency=0"])
 def test_impossible_ways_are_refused(kernel: Kernel, run: Run, argument: str) -> None:
     assert kernel.run(f"start_worker(w.path, {argument})").error == "ValidationError"
+
+
+def test_threads_cannot_be_kept_and_the_error_says_why(kernel: Kernel, run: Run) -> None:
+    cell = kernel.run("start_worker(w.path, on_kernel_exit='keep')")
+
+    assert cell.error == "ValidationError"
+    assert "needs mode=\"process\", got mode='thread': threads end with their process" in cell.traceback
 
 
 def ended(path: Path, task_id: str) -> TaskInfo:
