@@ -1,13 +1,16 @@
-"""A worker process that belongs to a kernel: it serves until the pipe to that kernel closes."""
+"""The main functions of a notebook's worker process: one that belongs to a kernel, and one that is kept after it."""
 
 import asyncio
 import logging
 import signal
 import sys
 import threading
+from dataclasses import replace
 
+from sitq.notebook.lines import FORMAT
 from sitq.worker import Worker
 
+KEPT = ":kept"  # how the id of a worker ends that belongs to no kernel; kernels find it in the store by that
 _LONG = 1e9  # seconds of grace: as long as they take
 
 
@@ -17,8 +20,16 @@ def main(path: str, concurrency: int, grace: float | None) -> None:
     Args:
         grace: seconds that running tasks get then; None lets them end.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=FORMAT)
     asyncio.run(_serve(path, concurrency, _LONG if grace is None else grace))
+
+
+def main_kept(path: str, concurrency: int) -> None:
+    """Serve a store until SIGTERM, which lets running tasks end; a second one gives them back."""
+    logging.basicConfig(level=logging.INFO, format=FORMAT)
+    worker = Worker(path, max_concurrency=concurrency, executor="process", grace=_LONG)
+    worker.info = replace(worker.info, id=worker.info.id + KEPT)
+    worker.run()
 
 
 async def _serve(path: str, concurrency: int, grace: float) -> None:

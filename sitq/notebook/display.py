@@ -1,11 +1,13 @@
 """What a person at a notebook reads: snapshots as text and as HTML, and lines that say what happened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sitq.core import TaskStatus
+from sitq.sanitize import BLOCK_LIMIT, clean_block
 from sitq.views import Stats, TaskInfo
 
 Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
@@ -13,17 +15,25 @@ Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
 # Readable on light and on dark pages.
 _COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#c77718"}
 _QUIET = "#757a83"
+_BLANK = "#8883"  # what is not done yet of a bar
 _SHOWN = 20  # rows of a table
+ROW_HEIGHT = 28  # pixels, of a line of the live panel and the button beside it
 # Of a table's columns: a long name is broken where it must be, a state stays on one line.
 _CELL_STYLES = ("", "min-width:12em;overflow-wrap:anywhere", "white-space:nowrap", "", "")
-NAME_WIDTH, STATE_WIDTH = "220px", "480px"  # columns of a panel
+_NAME_WIDTH, _BAR_WIDTH, _STATE_WIDTH = "220px", "150px", "480px"  # columns of a panel
 # A line that is cut where its column ends. It asks for no width of its own, or a long word would widen the column.
 _ONE_LINE = "width:0;min-width:100%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
+_COLUMNS = f"minmax(0,{_NAME_WIDTH}) {_BAR_WIDTH} minmax(0,{_STATE_WIDTH})"
 
 
 def say(line: str) -> None:
     """Print a line for the person at the keyboard."""
     print(f"sitq: {line}")  # noqa: T201  # the one place of the library that speaks, and only in a notebook
+
+
+def show_text(text: str) -> None:
+    """Print the end of what a task or a worker wrote, with all visible that would act on a terminal."""
+    print(clean_block(text[-BLOCK_LIMIT:]).removesuffix("\n"))  # noqa: T201  # likewise
 
 
 def task_text(task_id: str, info: TaskInfo | None, now: datetime) -> str:
@@ -72,11 +82,13 @@ class Glance(NamedTuple):
         tasks: the first of them, each with its line.
         headline: about all of them, in a few words.
         done: how much of them is done, from 0 to 1; None where that says nothing.
+        usual: seconds that tasks of a name usually take, for those that do not tell their progress.
     """
 
     tasks: Sequence[TaskInfo]
     headline: str
     done: float | None = None
+    usual: Mapping[str, float] = MappingProxyType({})
 
 
 def panel_text(glance: Glance, now: datetime) -> str:
@@ -87,12 +99,24 @@ def panel_text(glance: Glance, now: datetime) -> str:
 def panel_html(glance: Glance, now: datetime) -> str:
     """Show tasks with their progress as a table, below the headline."""
     rows = "".join(
-        f'<tr><td style="text-align:left;width:{NAME_WIDTH}">{name}</td><td>{_bar(part_done(info))}</td>'
-        f'<td style="text-align:left;width:{STATE_WIDTH}">{state}</td></tr>'
+        f'<tr><td style="text-align:left;width:{_NAME_WIDTH}">{name}</td><td>{_bar(part_done(info))}</td>'
+        f'<td style="text-align:left;width:{_STATE_WIDTH}">{state}</td></tr>'
         for info in glance.tasks
-        for name, state in (state_of(info, now),)
+        for name, state in (state_of(info, now, glance.usual),)
     )
     return headline_html(glance) + (f"<table>{rows}</table>" if rows else "")
+
+
+def panel_lines(glance: Glance, now: datetime) -> str:
+    """Show what `panel_html` does in lines of one height, so that buttons can stand beside them."""
+    rows = "".join(
+        f'<div class="sitq-row" style="display:grid;grid-template-columns:{_COLUMNS};column-gap:8px;'
+        f'height:{ROW_HEIGHT}px">{name}{_drawn_bar(info, now)}{state}</div>'
+        for info in glance.tasks
+        for name, state in (state_of(info, now, glance.usual),)
+    )
+    headline = f'<div style="height:{ROW_HEIGHT}px">{headline_html(glance)}</div>'
+    return f'<div style="line-height:{ROW_HEIGHT}px">{headline}{rows}</div>'
 
 
 def headline_html(glance: Glance) -> str:
@@ -114,11 +138,11 @@ def part_done(info: TaskInfo) -> float | None:
     return min(1.0, progress.done / progress.total)
 
 
-def state_of(info: TaskInfo, now: datetime) -> tuple[str, str]:
+def state_of(info: TaskInfo, now: datetime, usual: Mapping[str, float]) -> tuple[str, str]:
     """Write a task's name and what it is doing as HTML, each on a line that is cut where its column ends."""
     parts = [_state(info, now)]
-    if info.status is TaskStatus.RUNNING and (left := time_left(info, now)) is not None:
-        parts.append(f"{_duration(left)} left")
+    if info.status is TaskStatus.RUNNING and (left := _left_text(info, now, usual.get(info.name))):
+        parts.append(left)
     if info.progress is not None and info.progress.message and not info.status.is_final:
         parts.append(escape(info.progress.message))
     if info.error:
@@ -140,8 +164,28 @@ def time_left(info: TaskInfo, now: datetime) -> float | None:
     return max(0.0, elapsed * (progress.total - progress.done) / progress.done)
 
 
+def _left_text(info: TaskInfo, now: datetime, usual: float | None) -> str:
+    left = time_left(info, now)
+    if left is not None:
+        return f"{duration_text(left)} left"
+    if usual is None or info.started_at is None:
+        return ""
+    left = usual - (now - info.started_at).total_seconds()
+    return f"about {duration_text(left)} left" if left > 0 else f"longer than the usual {duration_text(usual)}"
+
+
 def _bar(done: float | None) -> str:
     return "" if done is None else f'<progress max="1" value="{done:.3f}"></progress>'
+
+
+def _drawn_bar(info: TaskInfo, now: datetime) -> str:
+    """Draw a bar in the colour of the task's state; front ends draw `progress` each in their own."""
+    color = _COLORS.get(info.phase(now), _QUIET)
+    width = f"{100 * (part_done(info) or 0.0):.1f}%"
+    return (
+        f'<div style="margin:7px 0;background:{_BLANK};border-radius:2px">'
+        f'<div class="sitq-bar" style="width:{width};height:100%;background:{color};border-radius:2px"></div></div>'
+    )
 
 
 def _row(task_id: str, info: TaskInfo | None, now: datetime) -> str:
@@ -175,14 +219,14 @@ def _state(info: TaskInfo, now: datetime) -> str:
     """Say the phase, and for how long it has lasted, or how long the run was."""
     phase = info.phase(now)
     if phase in ("scheduled", "retrying") and info.due_at > now:
-        return f"{phase} in {_duration((info.due_at - now).total_seconds())}"
+        return f"{phase} in {duration_text((info.due_at - now).total_seconds())}"
     if info.cancel_requested and info.status is TaskStatus.RUNNING:
         phase = "to be cancelled, running"
     begun = info.started_at if info.started_at is not None else info.enqueued_at
-    return f"{phase} {_duration(((info.finished_at or now) - begun).total_seconds())}"
+    return f"{phase} {duration_text(((info.finished_at or now) - begun).total_seconds())}"
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Write a duration in at most two units: "0.3 s", "2 min 5 s", "3 h 0 min"."""
     seconds = max(0.0, seconds)  # clocks of two machines may differ
     if seconds < 60:

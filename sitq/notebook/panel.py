@@ -7,41 +7,35 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sitq.core import TaskStatus
-from sitq.notebook.display import (
-    NAME_WIDTH,
-    STATE_WIDTH,
-    Glance,
-    headline_html,
-    panel_html,
-    panel_text,
-    part_done,
-    state_of,
-)
-from sitq.views import TaskInfo
+from sitq.notebook.buttons import Actions, Buttons
+from sitq.notebook.display import Glance, panel_html, panel_lines, panel_text
 
 _ROWS = 20
 _FAST = 0.2  # seconds between two looks, with widgets
 _SLOW = 0.5  # and with HTML, which is sent as a whole
 _RARE = 5.0  # and where that HTML is hidden
-_STYLES = {TaskStatus.SUCCESS: "success", TaskStatus.FAILED: "danger", TaskStatus.CANCELLED: "warning"}
 
 
-class Source(Protocol):
+class Source(Actions, Protocol):
     """What a panel shows, and what its buttons do; called on any thread, and it must not wait long."""
 
     def look(self, limit: int) -> Glance | None: ...
 
-    def cancel(self, task_id: str) -> object: ...
-
-    def requeue(self, task_id: str) -> object: ...
-
 
 class View(Protocol):
-    """One way to show a panel."""
+    """One way to show a panel.
+
+    Attributes:
+        interval: seconds between two looks.
+        live: what it shows changes.
+    """
 
     interval: float
+    live: bool
 
     def show(self, glance: Glance) -> None: ...
+
+    def finish(self) -> None: ...
 
 
 class Panel:
@@ -49,15 +43,26 @@ class Panel:
 
     Args:
         source: what to show.
+        rows: how many tasks at most; with 0 it is one line for all.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, rows: int = _ROWS) -> None:
         self._source = source
-        self._view = _view_for(source)
+        self._rows = rows
+        self._view = _view_for(source, rows)
         self._stopped = threading.Event()
         self._drawing = threading.Lock()  # so that what was seen last is shown last
         self._draw()
         threading.Thread(target=self._keep_drawing, name="sitq-view", daemon=True).start()
+
+    @property
+    def live(self) -> bool:
+        """What it shows changes, as it does everywhere but in a terminal."""
+        return self._view.live
+
+    @property
+    def ended(self) -> bool:
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         """Draw once more and end."""
@@ -71,14 +76,16 @@ class Panel:
 
     def _draw(self) -> None:
         with self._drawing:
-            glance = self._source.look(_ROWS)
+            glance = self._source.look(self._rows)
             if glance is not None:
                 self._view.show(glance)
                 if glance.done == 1.0:
                     self._stopped.set()
+            if self._stopped.is_set():
+                self._view.finish()
 
 
-def _view_for(source: Source) -> View:
+def _view_for(source: Source, rows: int) -> View:
     """Choose the best view that this place has."""
     try:
         import IPython
@@ -91,13 +98,14 @@ def _view_for(source: Source) -> View:
         import ipywidgets
     except ImportError:
         return _HtmlView()
-    return _WidgetView(source, ipywidgets)
+    return _WidgetView(Buttons(ipywidgets, source, rows), ipywidgets)
 
 
 class _TextView:
     """A terminal or a script: one snapshot, since a terminal belongs to who types in it."""
 
     interval = 3600.0
+    live = False
 
     def __init__(self) -> None:
         self._shown = False
@@ -106,6 +114,9 @@ class _TextView:
         if not self._shown:
             self._shown = True
             print(panel_text(glance, datetime.now(UTC)))  # noqa: T201  # that is how a terminal shows things
+
+    def finish(self) -> None:
+        """Leave it as it is."""
 
 
 class _HtmlView:
@@ -116,6 +127,7 @@ class _HtmlView:
     """
 
     interval = _SLOW
+    live = True
 
     def __init__(self, place: str = "sitq-html") -> None:
         from IPython.display import display
@@ -131,91 +143,91 @@ class _HtmlView:
             self._html = html
             self._handle.update({"text/html": html, "text/plain": panel_text(glance, now)}, raw=True)
 
+    def finish(self) -> None:
+        """Leave it as it is."""
+
 
 class _WidgetView:
-    """A table of ipywidgets, of which only what changed is sent, and below it the same as HTML.
+    """All lines as one text, a column of buttons beside it, and below them the same as HTML.
+
+    A look sends one message at most: with a widget for each place in the table, twenty tasks that ran made a hundred
+    messages a second.
 
     The HTML is for the saved file, and for front ends that know no widgets. The widgets hide it: they bring a style for
     its place. It is not in the output of the widgets, which the front end would draw anew with each change of it.
     """
 
     interval = _FAST
+    live = True
 
-    def __init__(self, source: Source, widgets: Any) -> None:
+    def __init__(self, buttons: Buttons, widgets: Any) -> None:
         from IPython.display import display
 
-        self._headline = widgets.HTML()
-        self._rows = [_Row(widgets, source) for _ in range(_ROWS)]
-        self._box = widgets.VBox([self._headline], _view_count=0)  # so that front ends count the views that they draw
+        self._text = widgets.HTML(layout=widgets.Layout(margin="0", flex="1 1 auto", max_width="880px", min_width="0"))
+        self._buttons = buttons
+        self._box = widgets.HBox([self._text, buttons.column], _view_count=0)  # so that front ends count their views
         self._box.add_class("sitq-panel")
         place = f"sitq-{self._box.model_id}"
         self._style = f"<style>.{place} {{ display: none; }}</style>"
         view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
         display({"application/vnd.jupyter.widget-view+json": view}, raw=True)  # type: ignore[no-untyped-call]
         self._html = _HtmlView(place)
-        self._kept: list[tuple[str, TaskStatus]] = []
+        self._lines = _Part(self._put_text)
+        self._column = _Part(buttons.put)
+        self._kept = _Part(self._html.show)
+        self._statuses: list[tuple[str, TaskStatus]] = []
         self._keep_at = 0.0
+        self._last: Glance | None = None
+        self._sent: _Part | None = None  # by the last look
 
     def show(self, glance: Glance) -> None:
-        now = datetime.now(UTC)
-        for row, info in zip(self._rows, glance.tasks, strict=False):
-            row.show(info, now)
-        self._headline.value = self._style + headline_html(glance)
-        if len(self._box.children) != len(glance.tasks) + 1:
-            self._box.children = (self._headline, *(row.box for row in self._rows[: len(glance.tasks)]))
-        self._keep(glance)
-
-    def _keep(self, glance: Glance) -> None:
-        """Show the HTML anew: at once when a task has another status, and else less often than the widgets."""
-        statuses = [(info.id, info.status) for info in glance.tasks]
-        if statuses != self._kept or time.monotonic() >= self._keep_at:
-            self._kept, self._keep_at = statuses, time.monotonic() + (_RARE if self._box._view_count else _SLOW)
-            self._html.show(glance)
-
-
-class _Row:
-    """The widgets of one line, which shows one task now and perhaps another one later."""
-
-    def __init__(self, widgets: Any, source: Source) -> None:
-        self._source = source
-        self._task_id = ""
-        self._bar = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="160px"))
-        self._name, self._state = (widgets.HTML(layout=_width(widgets, width)) for width in (NAME_WIDTH, STATE_WIDTH))
-        self._cancel = self._button(widgets, "Cancel", "sitq-cancel", source.cancel)
-        self._requeue = self._button(widgets, "Requeue", "sitq-requeue", source.requeue)
-        self.box = widgets.HBox([self._name, self._bar, self._state, self._cancel, self._requeue])
-
-    def show(self, info: TaskInfo, now: datetime) -> None:
-        if info.id != self._task_id:
-            self._task_id = info.id
-            self._cancel.disabled = self._requeue.disabled = False
-        self._name.value, self._state.value = state_of(info, now)
-        self._bar.value = part_done(info) or 0.0
-        self._bar.bar_style = _STYLES.get(info.status, "info")
-        self._offer(info.status)
-        if info.status.is_final:
-            self._cancel.disabled = False
+        self._lines.wanted = self._style + panel_lines(glance, datetime.now(UTC))
+        self._column.wanted = self._buttons.of(glance.tasks)
+        first, self._last = self._last is None, glance
+        self._keep_now_and_then(glance)
+        if first:
+            self._send(self._lines, self._column, self._kept)
+        elif self._sent is self._lines:
+            self._send_one(self._column, self._kept, self._lines)
         else:
-            self._requeue.disabled = False
+            self._send_one(self._lines, self._column, self._kept)
 
-    def _offer(self, status: TaskStatus) -> None:
-        """Show the button that acts on this status; both have the same place, which stays free where none does."""
-        requeues = status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
-        self._requeue.layout.display = None if requeues else "none"
-        self._cancel.layout.display = "none" if requeues else None
-        self._cancel.layout.visibility = "hidden" if status.is_final else "visible"
+    def finish(self) -> None:
+        """Send all that has changed."""
+        self._kept.wanted = self._last
+        self._send(self._lines, self._column, self._kept)
 
-    def _button(self, widgets: Any, text: str, name: str, act: Callable[[str], object]) -> Any:
-        def clicked(button: Any) -> None:
-            button.disabled = True  # at once: the task itself may take a moment
-            act(self._task_id)
+    def _keep_now_and_then(self, glance: Glance) -> None:
+        """Show the HTML anew when a task has another status, and else less often than the widgets."""
+        statuses = [(info.id, info.status) for info in glance.tasks]
+        if statuses != self._statuses or time.monotonic() >= self._keep_at:
+            self._statuses, self._keep_at = statuses, time.monotonic() + (_RARE if self._box._view_count else _SLOW)
+            self._kept.wanted = glance
 
-        button = widgets.Button(description=text, layout=widgets.Layout(flex="0 0 80px"))
-        button.add_class(name)
-        button.on_click(clicked)
-        return button
+    def _send(self, *parts: "_Part") -> None:
+        for part in parts:
+            part.send_change()
+
+    def _send_one(self, *parts: "_Part") -> None:
+        """Send the first that has changed."""
+        self._sent = next((part for part in parts if part.send_change()), None)
+
+    def _put_text(self, html: str) -> None:
+        self._text.value = html
 
 
-def _width(widgets: Any, width: str) -> Any:
-    """Give a column its width, or less where the page is narrow."""
-    return widgets.Layout(flex=f"0 1 {width}", min_width="0")
+class _Part:
+    """Something of a view that is sent as a whole, and only when it has changed."""
+
+    def __init__(self, send: Callable[[Any], None]) -> None:
+        self._send = send
+        self._sent: Any = None
+        self.wanted: Any = None
+
+    def send_change(self) -> bool:
+        """Send it if it has changed, and tell whether it had."""
+        if self.wanted == self._sent:
+            return False
+        self._send(self.wanted)
+        self._sent = self.wanted
+        return True

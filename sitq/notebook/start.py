@@ -37,7 +37,8 @@ def start_worker(
             no coroutine functions get child processes: they use all cores, and are killed when cancelled.
         show: show the live panel below the cell.
         on_kernel_exit: what a worker process does when this process ends, however it ends: "drain" lets running tasks
-            end, "stop" gives them back.
+            end, "stop" gives them back, "keep" goes on with all of them. The next call with the same file on this
+            machine, in whatever mode, finds the process that was kept, and says so; `stop` ends it.
         by_value: modules of yours that are still being edited; their functions are sent with their code.
 
     Raises:

@@ -39,8 +39,8 @@ w.submit(fail)
 w.submit(train, 10).cancel()
 w.submit(train, 1000, name="{NAME}")
 """
-ERROR = ".sitq-panel div[title*=Error] > span"
-ROW = ".sitq-panel .widget-hbox"
+ERROR = ".sitq-panel div[title*=Error] > span[style]"
+ROW = ".sitq-panel .sitq-row"
 HEIGHTS = "rows => rows.map(row => row.offsetHeight)"
 CONTRASTS = """elements => {
     const channel = value => value <= 10 ? value / 3294 : ((value / 255 + 0.055) / 1.055) ** 2.4;
@@ -105,7 +105,7 @@ def test_bars_move_while_a_cell_sleeps(open_notebook: Open) -> None:
 
     notebook.run(0, 1)
 
-    assert moves(notebook, ".sitq-panel .progress-bar", WIDTHS, while_busy=2)
+    assert moves(notebook, ".sitq-panel .sitq-bar", WIDTHS, while_busy=2)
 
 
 def test_one_bar_stands_for_the_calls_of_a_map(open_notebook: Open) -> None:
@@ -168,7 +168,7 @@ def test_panel_lives_on_after_the_page_was_reloaded(open_notebook: Open) -> None
 
     notebook.reload()
 
-    assert moves(notebook, ".sitq-panel .progress-bar", WIDTHS, while_busy=2)
+    assert moves(notebook, ".sitq-panel .sitq-bar", WIDTHS, while_busy=2)
     assert not notebook.output(0).locator("table").is_visible()
 
 

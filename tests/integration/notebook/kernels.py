@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ class Kernel:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         self._manager.start_kernel(cwd=str(folder), env=environment)
         self._late: list[dict[str, Any]] = []
+        self.published: Counter[str] = Counter()  # messages for all cells by their type
         client = self._manager.client()
         assert isinstance(client, BlockingKernelClient)
         self._client = client
@@ -91,6 +93,7 @@ class Kernel:
 
     def forget_late(self) -> None:
         self._late.clear()
+        self.published.clear()
 
     def late_of_type(self, kind: str) -> list[dict[str, Any]]:
         """Give the messages of a type that came for other cells than the one that ran."""
@@ -122,6 +125,7 @@ class Kernel:
         deadline = time.monotonic() + timeout
         while not cell.ended and (until_text is None or until_text not in cell.text):
             message = self._client.get_iopub_msg(timeout=max(0.0, deadline - time.monotonic()))
+            self.published[message["msg_type"]] += 1
             if message["parent_header"].get("msg_id") == cell.id:
                 cell.take(message)
             else:
