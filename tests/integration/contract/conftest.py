@@ -1,5 +1,6 @@
 """The stores that the contract suite runs against; a new one is added to `STORES`, and done when the suite passes."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from servers import Servers
 
 from contract.builders import register
 from sitq.backends.base import Backend
+from sitq.backends.nats import NATSBackend
 from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import WorkerInfo
 
@@ -15,6 +17,7 @@ from sitq.core import WorkerInfo
 STORES: dict[str, Callable[[Path, Servers], Backend]] = {
     "sqlite": lambda folder, servers: SQLiteBackend(folder / "tasks.db"),
     "memory": lambda folder, servers: MemoryBackend(),
+    "nats": lambda folder, servers: NATSBackend(f"{servers.url('nats')}?prefix={secrets.token_hex(8)}"),
 }
 
 
