@@ -30,7 +30,7 @@ def test_what_is_no_text_is_refused(url: object) -> None:
 
 @pytest.mark.parametrize(
     ("scheme", "package", "extra"),
-    [("postgresql", "asyncpg", "postgres"), ("redis", "redis", "redis")],
+    [("postgresql", "asyncpg", "postgres"), ("redis", "redis", "redis"), ("nats", "nats", "nats")],
 )
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     scheme: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,6 @@
 """The stores that the contract suite runs against; a new one is added to `STORES`, and done when the suite passes."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import uuid4
@@ -10,6 +11,7 @@ from servers.postgres import fresh_schema
 
 from contract.builders import register
 from sitq.backends.base import Backend
+from sitq.backends.nats import NATSBackend
 from sitq.backends.postgres import PostgresBackend
 from sitq.backends.redis import RedisBackend
 from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
@@ -21,6 +23,7 @@ STORES: dict[str, Callable[[Path, Servers], Backend]] = {
     "memory": lambda folder, servers: MemoryBackend(),
     "postgres": lambda folder, servers: PostgresBackend(fresh_schema(servers.url("postgres"))),
     "redis": lambda folder, servers: RedisBackend(servers.url("redis"), prefix=uuid4().hex),
+    "nats": lambda folder, servers: NATSBackend(f"{servers.url('nats')}?prefix={secrets.token_hex(8)}"),
 }
 
 

@@ -1,0 +1,184 @@
+"""The worker's verbs on a NATS store: claim and finish, results first, in one trip."""
+
+from collections.abc import Collection, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from sitq.backends.nats import endings
+from sitq.backends.nats.owners import alive, release_dead
+from sitq.backends.nats.records import Record, instant, without
+from sitq.backends.nats.shelf import Document
+from sitq.backends.nats.store import Step, Store
+from sitq.core import Claim, Outcome, TaskStatus
+
+
+class Demand(NamedTuple):
+    """What a worker asks for when it claims; `limit` 0 asks for nothing."""
+
+    worker_id: str = ""
+    queues: Collection[str] | None = None
+    limit: int = 0
+
+
+async def exchange(store: Store, outcomes: Sequence[Outcome], demand: Demand) -> tuple[set[str], list[Claim]]:
+    """Finish and claim; what was decided on an old picture is decided again on a new one."""
+    await store.replica.load()
+    worker = await _worker(store, demand) if demand.limit > 0 else None
+    if worker is not None:
+        await release_dead(store, demand.worker_id)
+    candidates = _Candidates(store, worker, demand) if worker is not None else None
+    accepted, claimed = await _exchange_once(store, outcomes, candidates)
+    if candidates is not None and not claimed:
+        await store.replica.catch_up()
+        _, claimed = await _exchange_once(store, (), candidates)
+        while not claimed and candidates.met:
+            _, claimed = await _exchange_once(store, (), candidates)
+    payloads = await store.payloads(claimed)
+    return accepted, [_as_claim(record, payloads[record.id]) for record in claimed]
+
+
+async def _worker(store: Store, demand: Demand) -> Document | None:
+    worker = alive(store, demand.worker_id)
+    if worker is None:  # it may be new
+        await store.replica.catch_up()
+        worker = alive(store, demand.worker_id)
+    return worker
+
+
+class _Candidates:
+    """Takes tasks off the shelf for one worker, as long as it wants more.
+
+    Attributes:
+        met: tasks came up the last time, whether or not they could be claimed.
+    """
+
+    def __init__(self, store: Store, worker: Document, demand: Demand) -> None:
+        self._store = store
+        self._worker = worker
+        self._demand = demand
+        self._taken: list[Record] = []
+        self.met = False
+
+    async def steps(self) -> list[Step]:
+        """Make the steps that claim what is next, and those that end what must not start any more."""
+        store, python = self._store, self._worker.facts["python"]
+        now = store.clock.now()
+        line = store.replica.shelf.take(self._demand.queues, python, now)
+        steps: list[Step] = []
+        claims = 0
+        self._taken = []
+        while claims < self._demand.limit and (batch := list(islice(line, self._demand.limit - claims))):
+            self._taken += batch
+            spoiled = await endings.spoiled(store, batch) if any(record.waited for record in batch) else {}
+            for record in batch:
+                step = self._step(record, spoiled.get(record.id), now)
+                claims += step.facts.get("status") == "running"
+                steps.append(step)
+        self.met = bool(steps)
+        return steps
+
+    def _step(self, record: Record, spoiled: str | None, now: int) -> Step:
+        if record.facts.get("expires_at", now) < now:
+            return endings.expired(self._store, record)
+        if spoiled is not None and (step := endings.by_need(self._store, record, spoiled)) is not None:
+            return step
+        facts = without(record.facts, "recorded", "cause", "progress")
+        facts.update(
+            {
+                "status": "running",
+                "worker": self._worker.facts["id"],
+                "term": self._worker.facts["term"],
+                "attempt": record.facts.get("attempt", 0) + 1,
+                "started_at": now,
+                "born": record.born,
+            }
+        )
+        return Step(record, facts, record.tail)
+
+    def put_back(self) -> None:
+        """Line those up again that were not reached, as after trouble with the server."""
+        for record in self._taken:
+            self._store.replica.shelf.line_up_again(record)
+        self._taken = []
+
+
+async def _exchange_once(
+    store: Store, outcomes: Sequence[Outcome], candidates: _Candidates | None
+) -> tuple[set[str], list[Record]]:
+    records = await _running(store, outcomes)
+    finishing = [step for outcome in outcomes if (step := _finish_step(store, records, outcome)) is not None]
+    claiming = await candidates.steps() if candidates is not None else []
+    try:
+        made = await store.take([*finishing, *claiming]) if finishing or claiming else []
+    finally:
+        if candidates is not None:
+            candidates.put_back()
+    finished, claimed = made[: len(finishing)], made[len(finishing) :]
+    lost = [step.record for step, record in zip(claiming, claimed, strict=True) if record is None]
+    if lost:
+        await store.correct(lost)
+    accepted = await _insist(store, outcomes, finishing, finished)
+    ended = [record for record in claimed if record is not None]
+    await endings.settle(store, endings.bad_ends([*accepted.values(), *ended]))
+    return set(accepted), [record for record in ended if record.status is TaskStatus.RUNNING]
+
+
+async def finish(store: Store, outcomes: Sequence[Outcome]) -> set[str]:
+    """Write outcomes, and tell the ids that were accepted."""
+    accepted, _ = await _exchange_once(store, outcomes, None)
+    return accepted
+
+
+async def _running(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Record]:
+    """Find the records that outcomes are for: on the shelf, or in the stream if they are not as expected there."""
+    shelf = store.replica.shelf.open
+    records = {outcome.id: shelf[outcome.id] for outcome in outcomes if outcome.id in shelf}
+    doubtful = [outcome.id for outcome in outcomes if not _is_running(records.get(outcome.id), outcome)]
+    return records | await store.records(doubtful) if doubtful else records
+
+
+def _is_running(record: Record | None, outcome: Outcome) -> bool:
+    return record is not None and record.status is TaskStatus.RUNNING and record.facts["attempt"] == outcome.attempt
+
+
+def _finish_step(store: Store, records: dict[str, Record], outcome: Outcome) -> Step | None:
+    record = records.get(outcome.id)
+    if record is None or not _is_running(record, outcome):
+        return None
+    if outcome.status.is_final:
+        return endings.by_outcome(store, record, outcome)
+    return endings.put_back(store, record, outcome)
+
+
+async def _insist(
+    store: Store, outcomes: Sequence[Outcome], steps: Sequence[Step], made: Sequence[Record | None]
+) -> dict[str, Record]:
+    """Write outcomes again whose tasks have changed meanwhile but still run; answers all that were accepted."""
+    accepted = {record.id: record for record in made if record is not None}
+    collided = {step.record.id for step, record in zip(steps, made, strict=True) if record is None}
+    if collided:
+        by_id = {outcome.id: outcome for outcome in outcomes if outcome.id in collided}
+        records = await store.records(collided)
+        accepted |= await store.change(
+            records, lambda record: _finish_step(store, {record.id: record}, by_id[record.id])
+        )
+    return accepted
+
+
+def _as_claim(record: Record, payload: bytes) -> Claim:
+    facts = record.facts
+    return Claim(
+        id=record.id,
+        attempt=facts["attempt"],
+        name=facts["name"],
+        queue=facts["queue"],
+        payload=payload,
+        failures=facts.get("failures", 0),
+        crashes=facts.get("crashes", 0),
+        max_attempts=facts.get("max_attempts", 1),
+        timeout=facts.get("timeout"),
+        executor=facts.get("executor"),
+        waited=record.waited,
+        meta=facts.get("meta"),
+        scheduled_at=instant(facts["scheduled_at"]) if "scheduled_at" in facts else None,
+    )

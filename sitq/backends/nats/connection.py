@@ -1,0 +1,247 @@
+"""One connection to a NATS server: conditional writes, reads of many subjects, and the server's own requests."""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from sitq.backends.nats.address import Address
+from sitq.backends.nats.answers import Answers, Found
+from sitq.backends.nats.errors import ServerAwayError, error_of
+from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionError
+
+logger = logging.getLogger(__name__)
+
+_EXPECT = "Nats-Expected-Last-Subject-Sequence"
+_READ_AT_ONCE = 256  # subjects in one read of many
+
+
+class Write(NamedTuple):
+    """A message on its way into the stream.
+
+    Attributes:
+        expect: the last sequence that `within` must have had until now; None for no condition.
+        within: the subjects, as a filter, that the condition is about; "" means the message's own.
+        ttl: seconds after which the server forgets it; 0 means never.
+    """
+
+    subject: str
+    body: bytes
+    expect: int | None = None
+    within: str = ""
+    ttl: int = 0
+
+
+class Connection:
+    """Talks to the server for one backend, on one event loop. The driver connects again by itself.
+
+    Args:
+        timeout: seconds until an answer must have come.
+
+    Attributes:
+        on_again: called when the connection was lost and is there again.
+    """
+
+    def __init__(self, address: Address, *, timeout: float) -> None:
+        self._address = address
+        self._timeout = timeout
+        self.on_again: Callable[[], None] | None = None
+        self._client = Client()
+        self._loop = asyncio.get_running_loop()
+        self._replies = Answers(timeout=timeout, server=address.shown)
+        self.stream = address.prefix
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    @property
+    def max_payload(self) -> int:
+        return self._client.max_payload
+
+    @property
+    def server_version(self) -> str:
+        return str(
+            self._client._server_info.get("version", "")
+        )  # the driver's own property knows no development builds
+
+    @property
+    def connected(self) -> bool:
+        return self._client.is_connected
+
+    async def open(self) -> None:
+        """Connect for the first time; only later does the driver try again by itself.
+
+        Raises:
+            ConnectionError: no server answers, or none lets this user in.
+        """
+        try:
+            await self._client.connect(
+                servers=list(self._address.servers),
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds to sleep; the driver says int
+                connect_timeout=max(1, round(self._timeout)),
+                error_cb=self._on_error,
+                disconnected_cb=self._on_lost,
+                reconnected_cb=self._on_there_again,
+                pending_size=64 * 1024**2,
+            )
+        except (OSError, TimeoutError, nats.errors.Error) as exc:
+            raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {_reason(exc)}") from exc
+        self._replies.inbox = f"{self._client.new_inbox()}."
+        await self._client.subscribe(f"{self._replies.inbox}*", cb=self._replies.take)
+
+    async def close(self) -> None:
+        self._replies.fail_all(f"the connection to {self._address.shown} was closed")
+        if not self._client.is_closed:
+            await self._client.close()
+
+    async def subscribe(self, callback: Callable[[Msg], Awaitable[None]]) -> tuple[str, Callable[[], Awaitable[None]]]:
+        """Listen on a new subject of our own; answers it, and what ends it."""
+        inbox = self._client.new_inbox()
+        listening = await self._client.subscribe(inbox, cb=callback, pending_msgs_limit=0, pending_bytes_limit=0)
+
+        async def end() -> None:
+            if not self._client.is_closed:
+                await listening.unsubscribe()
+
+        return inbox, end
+
+    async def answer(self, subject: str) -> None:
+        """Answer a message of flow control."""
+        await self._client.publish(subject, b"")
+
+    async def write(self, writes: Sequence[Write]) -> list[int | Exception]:
+        """Write messages, each for itself, in one trip; tell the sequence of each, or what refused it."""
+        answers = [await self._send(write) for write in writes]
+        return await self._answers(answers)
+
+    async def write_together(self, writes: Sequence[Write]) -> int:
+        """Write messages all or none, at most 1,000, and tell the sequence of the last.
+
+        Raises:
+            CollisionError: a condition does not hold.
+        """
+        batch = {"Nats-Batch-Id": secrets.token_hex(12)}
+        for number, write in enumerate(writes[:-1], 1):
+            await self._publish(write, batch | {"Nats-Batch-Sequence": str(number)})
+        last = batch | {"Nats-Batch-Sequence": str(len(writes)), "Nats-Batch-Commit": "1"}
+        (answer,) = await self._answers([await self._send(writes[-1], last)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def write_blindly(self, writes: Sequence[Write]) -> None:
+        """Write messages whose success others do not depend on."""
+        for write in writes:
+            await self._publish(write)
+
+    async def call(self, name: str, body: dict[str, Any] | None = None, *, what: str) -> dict[str, Any]:
+        """Ask JetStream itself, as in "STREAM.INFO.sitq".
+
+        Args:
+            what: is done, for the error's text.
+        """
+        return await self.ask(f"$JS.API.{name}", body or {}, what=what)
+
+    async def call_blindly(self, name: str, body: dict[str, Any] | None = None) -> None:
+        """Ask JetStream for something whose success nothing depends on."""
+        self._check()
+        # It does nothing for those who do not listen.
+        await self._client.publish(f"$JS.API.{name}", json.dumps(body or {}).encode(), reply=f"{self._replies.inbox}0")
+
+    async def ask(self, subject: str, body: dict[str, Any], *, what: str) -> dict[str, Any]:
+        self._check()
+        reply, future = self._replies.expect()
+        await self._client.publish(subject, json.dumps(body).encode(), reply=reply)
+        answer: dict[str, Any] = await self._replies.within_time(future)
+        if "error" in answer:
+            raise error_of(answer["error"], what)
+        return answer
+
+    async def read(self, filters: Sequence[str]) -> list[Found]:
+        """Read the last message of each subject that matches one of the filters, at most 1,000 for each 256 filters."""
+        slices = [filters[start : start + _READ_AT_ONCE] for start in range(0, len(filters), _READ_AT_ONCE)]
+        found: list[Found] = []
+        for slice_ in slices:
+            found += await self._direct({"multi_last": slice_, "batch": 1000})
+        return found
+
+    async def scan(self, subject: str, *, start: int, batch: int) -> list[Found]:
+        """Read messages whose subjects match a filter, in the order of the stream from sequence `start` on."""
+        return await self._direct({"seq": max(1, start), "next_by_subj": subject, "batch": batch})
+
+    async def count(self, subject: str) -> int:
+        """Count the messages whose subjects match a filter."""
+        first = await self.scan(subject, start=1, batch=1)
+        return first[0].behind + 1 if first else 0
+
+    async def _direct(self, body: dict[str, Any]) -> list[Found]:
+        self._check()
+        reply, future = self._replies.expect(many=True)
+        await self._client.publish(f"$JS.API.DIRECT.GET.{self.stream}", json.dumps(body).encode(), reply=reply)
+        found: list[Found] = await self._replies.within_time(future)
+        return found
+
+    async def _send(self, write: Write, headers: dict[str, str] | None = None) -> "asyncio.Future[Any]":
+        reply, future = self._replies.expect()
+        await self._publish(write, headers, reply=reply)
+        return future
+
+    async def _publish(self, write: Write, headers: dict[str, str] | None = None, *, reply: str = "") -> None:
+        self._check()
+        headers = dict(headers or {})
+        if write.expect is not None:
+            headers[_EXPECT] = str(write.expect)
+            if write.within:
+                headers[f"{_EXPECT}-Subject"] = write.within
+        if write.ttl:
+            headers["Nats-TTL"] = f"{write.ttl}s"
+        try:
+            await self._client.publish(write.subject, write.body, reply=reply, headers=headers or None)
+        except nats.errors.MaxPayloadError as exc:
+            raise ResourceExhaustionError(
+                f"the NATS server takes {self.max_payload} bytes a message, {len(write.body)} were given"
+            ) from exc
+        except nats.errors.Error as exc:
+            raise ServerAwayError(f"the NATS server at {self._address.shown} is away: {_reason(exc)}") from exc
+
+    def check_loop(self) -> None:
+        if self._loop is not asyncio.get_running_loop():
+            raise BackendError("this backend is open on another event loop; use twin() here")
+
+    def _check(self) -> None:
+        self.check_loop()
+        if not self._client.is_connected:
+            raise ServerAwayError(f"the NATS server at {self._address.shown} is away; it is tried again")
+
+    async def _answers(self, futures: "Sequence[asyncio.Future[Any]]") -> list[int | Exception]:
+        if futures:
+            await self._replies.within_time(asyncio.gather(*futures))
+        answers = (future.result() for future in futures)
+        return [error_of(answer["error"], "write") if "error" in answer else int(answer["seq"]) for answer in answers]
+
+    async def _on_error(self, exc: Exception) -> None:
+        logger.debug("NATS: %s", _reason(exc))
+
+    async def _on_lost(self) -> None:
+        if not self._client.is_closed:
+            logger.warning("the connection to %s was lost; it is made again", self._address.shown)
+        self._replies.fail_all(f"the connection to {self._address.shown} was lost")
+
+    async def _on_there_again(self) -> None:
+        logger.warning("the connection to %s is there again", self._address.shown)
+        if self.on_again is not None:
+            self.on_again()
+
+
+def _reason(exc: Exception) -> str:
+    return " ".join(str(exc).split()) or type(exc).__name__

@@ -1,0 +1,57 @@
+"""What moves between stores: tasks that ended in another one come in."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sitq.backends.nats import endings
+from sitq.backends.nats.placing import first_step, know_lanes
+from sitq.backends.nats.records import microseconds
+from sitq.backends.nats.store import Step, Store
+from sitq.core import Cause, Outcome, Result, Task, TaskStatus
+
+_CAUSES = {
+    TaskStatus.SUCCESS: Cause.SUCCESS,
+    TaskStatus.FAILED: Cause.ERROR,
+    TaskStatus.CANCELLED: Cause.CANCELLED,
+}
+_WIDEST = 500
+
+
+async def restore(store: Store, ended: Sequence[tuple[Task, Result]]) -> set[str]:
+    """Store tasks with what they came to, each for itself, and tell the ids that are new."""
+    await know_lanes(store, {task.queue for task, _ in ended})
+    new: set[str] = set()
+    for start in range(0, len(ended), _WIDEST):
+        steps = [_step(store, task, result) for task, result in ended[start : start + _WIDEST]]
+        new |= {record.id for record in await store.take(steps) if record is not None}
+    return new
+
+
+def _step(store: Store, task: Task, result: Result) -> Step:
+    """Make the step from nothing to a task that has ended, with its bytes."""
+    born = first_step(store, task)
+    outcome = Outcome(
+        task.id,
+        result.attempt,
+        task.queue,
+        result.status,
+        _CAUSES[result.status],
+        value=result.value,
+        error=result.error,
+        traceback=result.traceback,
+    )
+    record = born.record._replace(facts={**born.facts, "attempt": result.attempt}, tail=born.tail)
+    step = endings.by_outcome(store, record, outcome, ended_at=_moment(result.finished_at, store.clock.now()))
+    facts = step.facts
+    facts["enqueued_at"] = _moment(result.enqueued_at, facts["finished_at"])
+    facts.pop("born", None)
+    facts.pop("started_at", None)
+    if result.started_at is not None:
+        facts["started_at"] = microseconds(result.started_at)
+    if not result.attempt:
+        del facts["attempt"]
+    return step._replace(facts=facts, beside=(*born.beside, *step.beside))
+
+
+def _moment(moment: datetime | None, otherwise: int) -> int:
+    return otherwise if moment is None else microseconds(moment)
