@@ -53,7 +53,7 @@ class NATSBackend(Backend):
 
     @property
     def remote(self) -> bool:
-        return True
+        return self._address.remote
 
     def twin(self) -> "NATSBackend":
         return NATSBackend(self._url, create=self._create, read_only=self._read_only, timeout=self._timeout)
