@@ -83,12 +83,14 @@ class Glance(NamedTuple):
         headline: about all of them, in a few words.
         done: how much of them is done, from 0 to 1; None where that says nothing.
         usual: seconds that tasks of a name usually take, for those that do not tell their progress.
+        worker: id of the one beside this kernel; what others run says on which of them.
     """
 
     tasks: Sequence[TaskInfo]
     headline: str
     done: float | None = None
     usual: Mapping[str, float] = MappingProxyType({})
+    worker: str | None = None
 
 
 def panel_text(glance: Glance, now: datetime) -> str:
@@ -102,7 +104,7 @@ def panel_html(glance: Glance, now: datetime) -> str:
         f'<tr><td style="text-align:left;width:{_NAME_WIDTH}">{name}</td><td>{_bar(part_done(info))}</td>'
         f'<td style="text-align:left;width:{_STATE_WIDTH}">{state}</td></tr>'
         for info in glance.tasks
-        for name, state in (state_of(info, now, glance.usual),)
+        for name, state in (state_of(info, now, glance),)
     )
     return headline_html(glance) + (f"<table>{rows}</table>" if rows else "")
 
@@ -113,7 +115,7 @@ def panel_lines(glance: Glance, now: datetime) -> str:
         f'<div class="sitq-row" style="display:grid;grid-template-columns:{_COLUMNS};column-gap:8px;'
         f'height:{ROW_HEIGHT}px">{name}{_drawn_bar(info, now)}{state}</div>'
         for info in glance.tasks
-        for name, state in (state_of(info, now, glance.usual),)
+        for name, state in (state_of(info, now, glance),)
     )
     headline = f'<div style="height:{ROW_HEIGHT}px">{headline_html(glance)}</div>'
     return f'<div style="line-height:{ROW_HEIGHT}px">{headline}{rows}</div>'
@@ -138,11 +140,14 @@ def part_done(info: TaskInfo) -> float | None:
     return min(1.0, progress.done / progress.total)
 
 
-def state_of(info: TaskInfo, now: datetime, usual: Mapping[str, float]) -> tuple[str, str]:
+def state_of(info: TaskInfo, now: datetime, glance: Glance) -> tuple[str, str]:
     """Write a task's name and what it is doing as HTML, each on a line that is cut where its column ends."""
     parts = [_state(info, now)]
-    if info.status is TaskStatus.RUNNING and (left := _left_text(info, now, usual.get(info.name))):
-        parts.append(left)
+    if info.status is TaskStatus.RUNNING:
+        if left := _left_text(info, now, glance.usual.get(info.name)):
+            parts.append(left)
+        if info.worker != glance.worker and glance.worker is not None:
+            parts.append(f"on {escape(str(info.worker))}")
     if info.progress is not None and info.progress.message and not info.status.is_final:
         parts.append(escape(info.progress.message))
     if info.error:
@@ -223,7 +228,8 @@ def _state(info: TaskInfo, now: datetime) -> str:
     if info.cancel_requested and info.status is TaskStatus.RUNNING:
         phase = "to be cancelled, running"
     begun = info.started_at if info.started_at is not None else info.enqueued_at
-    return f"{phase} {duration_text(((info.finished_at or now) - begun).total_seconds())}"
+    waits = f", waits for {info.waits_for}" if phase == "blocked" else ""
+    return f"{phase} {duration_text(((info.finished_at or now) - begun).total_seconds())}{waits}"
 
 
 def duration_text(seconds: float) -> str:

@@ -24,8 +24,10 @@ class KeptProcess:
         found: the one that serves already; None to start one.
 
     Attributes:
-        error: never set; what went wrong is in the log.
+        error, trouble: never set; what went wrong is in the log.
     """
+
+    trouble: str | None = None
 
     def __init__(self, path: str, concurrency: int, workers: Workers, *, found: WorkerInfo | None = None) -> None:
         self.concurrency = concurrency if found is None else found.max_concurrency
@@ -37,6 +39,10 @@ class KeptProcess:
     @property
     def alive(self) -> bool:
         return self._worker is not None and _lives(self._worker)
+
+    @property
+    def worker_id(self) -> str:
+        return "" if self._worker is None else self._worker.id
 
     @property
     def pid(self) -> int | None:

@@ -1,11 +1,13 @@
 """The last lines that a worker has said of itself, for who asks in a cell."""
 
 import logging
+import time
 from collections import deque
 from pathlib import Path
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 _KEPT = 500
+_NEW = 5.0  # seconds
 _READ = 64 * 1024  # bytes of a log file's end
 
 
@@ -19,6 +21,7 @@ class LastLines(logging.Handler):
         super().__init__()
         self.setFormatter(logging.Formatter(FORMAT))
         self._lines: deque[str] = deque(maxlen=_KEPT)
+        self._warned: tuple[float, str] | None = None
 
     def begin(self) -> None:
         """Listen from now on."""
@@ -30,9 +33,17 @@ class LastLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines.extend(self.format(record).splitlines())
+        if record.levelno >= logging.WARNING:
+            self._warned = time.monotonic(), record.getMessage()
 
     def last(self, count: int) -> list[str]:
         return list(self._lines)[-count:]
+
+    def fresh_warning(self) -> str | None:
+        """Give the last warning while it is new: what goes on is said again and again."""
+        if self._warned is None or time.monotonic() > self._warned[0] + _NEW:
+            return None
+        return self._warned[1]
 
 
 def last_lines_of(file: Path, count: int) -> list[str]:

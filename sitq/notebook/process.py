@@ -31,8 +31,10 @@ class WorkerProcess:
         workers: looks up the workers of the store.
 
     Attributes:
-        error: never set; what went wrong is in the log.
+        error, trouble: never set; what went wrong is in the log.
     """
+
+    trouble: str | None = None
 
     def __init__(self, path: str, concurrency: int, *, drains: bool, workers: Workers) -> None:
         self.concurrency = concurrency
@@ -41,6 +43,7 @@ class WorkerProcess:
         self._drains = drains
         self._workers = workers
         self._process: subprocess.Popen[bytes] | None = None
+        self.worker_id = ""
 
     @property
     def alive(self) -> bool:
@@ -53,7 +56,8 @@ class WorkerProcess:
             WorkerError: it ended at once, or did not come; the message has its last words.
         """
         arguments = (self._path, self.concurrency, None if self._drains else 0.0)
-        self._process, _ = start_process(self._path, "main", arguments, self._workers, stdin=subprocess.PIPE)
+        self._process, worker = start_process(self._path, "main", arguments, self._workers, stdin=subprocess.PIPE)
+        self.worker_id = worker.id
 
     def stop(self, grace: float) -> None:
         """Close the pipe, so that the process claims no more, and let it give back what has not ended in time.

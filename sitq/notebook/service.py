@@ -89,6 +89,18 @@ class Service:
         kept = f", kept as process {server.pid}" if isinstance(server, KeptProcess) else ""
         return f"running, concurrency {server.concurrency}{kept}"
 
+    @property
+    def worker_id(self) -> str | None:
+        return None if self._server is None else self._server.worker_id
+
+    @property
+    def trouble(self) -> str:
+        """Why it works no more, or not as it should; "" when all is well."""
+        if not self.running:
+            return f"worker {self.state}"
+        trouble = None if self._server is None else self._server.trouble
+        return "" if trouble is None else f"worker: {trouble}"
+
     def last_lines(self, count: int) -> list[str]:
         """Give the last lines that the worker has said of itself; nothing if it is stopped."""
         return [] if self._server is None else self._server.last_lines(count)

@@ -55,6 +55,15 @@ class WorkerThread:
         self._lines = LastLines()
 
     @property
+    def worker_id(self) -> str:
+        return self._worker.info.id
+
+    @property
+    def trouble(self) -> str | None:
+        """What the worker has warned of just now; None when all is well."""
+        return self._lines.fresh_warning()
+
+    @property
     def alive(self) -> bool:
         return self._portal.running and self._serving is not None and not self._serving.done()
 
@@ -127,7 +136,8 @@ class WorkerThread:
             logger.error("worker %s ended: %s", self._worker.info.id, exc, exc_info=exc)
 
 
-_started: "weakref.WeakSet[WorkerThread]" = weakref.WeakSet()
+# Also when this module is run again, as %autoreload does.
+_started: "weakref.WeakSet[WorkerThread]" = globals().get("_started", weakref.WeakSet())
 
 
 @atexit.register

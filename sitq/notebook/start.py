@@ -12,7 +12,8 @@ from sitq.notebook.worker import BackgroundWorker
 
 _MEMORY = ":memory:"
 
-_workers: dict[str, BackgroundWorker] = {}
+# A module that is run again, as %autoreload does, must find what it has started.
+_workers: dict[str, BackgroundWorker] = globals().get("_workers", {})
 _lock = threading.Lock()
 
 

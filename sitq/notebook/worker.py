@@ -265,13 +265,14 @@ class BackgroundWorker:
     def look(self, limit: int) -> Glance | None:
         """Look at the newest tasks and the counts without waiting long; None when the store is too busy to tell."""
         tasks = self._client.call_within(GLANCE, self._client.queue.list_tasks, TaskQuery(limit=limit))
-        trouble = "" if self.running else f"worker {self._service.state}"
+        trouble = self._service.trouble
         if tasks is None:
             return Glance((), trouble) if trouble else None
         return Glance(
             tasks,
             "; ".join(filter(None, (counts_text(self._look()), trouble))),
             usual=self._history.usual(tasks),
+            worker=self._service.worker_id,
         )
 
     def _look(self) -> Stats | None:

@@ -85,6 +85,28 @@ class Kernel:
         """Wait until a running cell has printed this."""
         self._pump(cell, timeout, until_text=text)
 
+    def send(self, kind: str, content: dict[str, Any], *, subshell: str | None = None) -> str:
+        """Send a message to the kernel as a front end does, and give its id.
+
+        Args:
+            subshell: the thread of the kernel that shall handle it.
+        """
+        message = self._client.session.msg(kind, content)
+        message["header"]["subshell_id"] = subshell
+        self._client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def click(self, model_id: str, *, subshell: str | None = None) -> None:
+        """Press a button as a front end does."""
+        data = {"method": "custom", "content": {"event": "click"}}
+        self.send("comm_msg", {"comm_id": model_id, "data": data}, subshell=subshell)
+
+    def new_subshell(self) -> str:
+        """Let the kernel have one more thread for messages, as JupyterLab does for widgets."""
+        self._client.control_channel.send(self._client.session.msg("create_subshell_request", {}))
+        reply: dict[str, Any] = self._client.get_control_msg(timeout=5.0)
+        return str(reply["content"]["subshell_id"])
+
     def take_late(self, cell: Cell) -> None:
         """Take what came for a cell after its end, while others ran."""
         for message in self._late:

@@ -130,12 +130,12 @@ def test_buttons_cancel_and_requeue(run: Run) -> None:
 
 def test_panel_shows_twenty_tasks_and_totals_of_all(run: Run) -> None:
     cell = run("""
-        w.map(len, ["a"] * 100)
+        w.map(len, ["a"] * 1000)
         await w.drain()
         w.show()
         time.sleep(0.3)
         text = w._screen.panel._view._text.value
-        print(text.count("success 0."), "100 success<" in text)
+        print(text.count("success 0."), "1000 success<" in text)
     """)
 
     assert cell.text.endswith("20 True\n")

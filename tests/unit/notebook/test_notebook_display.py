@@ -7,7 +7,17 @@ import pytest
 
 from sitq import TaskInfo, TaskStatus
 from sitq.core import Progress
-from sitq.notebook.display import say, state_of, task_html, task_text, tasks_html, tasks_text, worker_html, worker_text
+from sitq.notebook.display import (
+    Glance,
+    say,
+    state_of,
+    task_html,
+    task_text,
+    tasks_html,
+    tasks_text,
+    worker_html,
+    worker_text,
+)
 from sitq.views import QueueStats, Stats
 
 BEGUN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -108,4 +118,19 @@ def test_line_for_the_person_carries_the_name_of_the_library(capsys: pytest.Capt
 def test_time_left_is_that_of_the_progress_or_else_the_usual_one(
     usual: dict[str, float], progress: Progress | None, left: str
 ) -> None:
-    assert f">{left}<" in state_of(some_info(progress=progress), NOW, usual)[1]
+    glance = Glance((), "", usual=usual)
+
+    assert f">{left}<" in state_of(some_info(progress=progress), NOW, glance)[1]
+
+
+def test_row_of_another_worker_says_whose_it_is() -> None:
+    info = some_info(worker="<there>:7:ab")
+
+    assert ">running 2 min 5 s, on &lt;there&gt;:7:ab<" in state_of(info, NOW, Glance((), "", worker="here:1:cd"))[1]
+    assert ">running 2 min 5 s<" in state_of(info, NOW, Glance((), "", worker="<there>:7:ab"))[1]
+
+
+def test_blocked_task_says_what_it_waits_for() -> None:
+    info = some_info(status=TaskStatus.PENDING, started_at=None, waits_for="a worker on Python 3.99")
+
+    assert task_text("1a", info, NOW) == "<task 1a train: blocked 2 min 5 s, waits for a worker on Python 3.99>"
