@@ -1,7 +1,9 @@
 """The main functions of a notebook's worker process: one that belongs to a kernel, and one that is kept after it."""
 
 import asyncio
+import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -10,11 +12,21 @@ from dataclasses import replace
 from sitq.notebook.lines import FORMAT
 from sitq.worker import Worker
 
+ARGUMENTS = "SITQ_WORKER_ARGUMENTS"  # the variable of the environment that holds them, as JSON
 KEPT = ":kept"  # how the id of a worker ends that belongs to no kernel; kernels find it in the store by that
 _LONG = 1e9  # seconds of grace: as long as they take
 
 
-def main(path: str, concurrency: int, grace: float | None) -> None:
+def run(main: str) -> None:
+    """Call one of the functions below with the arguments that the environment holds."""
+    arguments = json.loads(os.environ.pop(ARGUMENTS))
+    if main == "main_kept":
+        main_kept(*arguments)
+    else:
+        main_attached(*arguments)
+
+
+def main_attached(path: str, concurrency: int, grace: float | None) -> None:
     """Serve a store until stdin closes.
 
     Args:

@@ -1,5 +1,8 @@
 """The side of a background worker that works, in a process of its own: it survives the kernel's crash, not its will."""
 
+import json
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -10,10 +13,12 @@ from typing import Any
 
 from sitq.core import WorkerInfo
 from sitq.exceptions import WorkerError
+from sitq.notebook.attached import ARGUMENTS
 from sitq.notebook.lines import last_lines_of
+from sitq.sanitize import without_password
 
 _ROOT = str(Path(__file__).parents[2])
-_START = "import sys; sys.path[:] = {path!r}; from sitq.notebook.attached import {main}; {main}{arguments}"
+_START = "import sys; sys.path[:] = {path!r}; from sitq.notebook.attached import run; run({main!r})"
 _PATIENCE = 10.0  # seconds for the process to present itself at the store
 _LOOK = 0.02
 MARGIN = 3.0  # seconds after the grace, to give back
@@ -56,7 +61,9 @@ class WorkerProcess:
             WorkerError: it ended at once, or did not come; the message has its last words.
         """
         arguments = (self._path, self.concurrency, None if self._drains else 0.0)
-        self._process, worker = start_process(self._path, "main", arguments, self._workers, stdin=subprocess.PIPE)
+        self._process, worker = start_process(
+            self._path, "main_attached", arguments, self._workers, stdin=subprocess.PIPE
+        )
         self.worker_id = worker.id
 
     def stop(self, grace: float) -> None:
@@ -83,8 +90,10 @@ class WorkerProcess:
 
 
 def log_of(path: str) -> Path:
-    """Tell where a worker process of a store writes what it says."""
-    return Path(f"{path}.log")
+    """Tell where a worker process writes what it says: beside the store's file, or for a server in this folder."""
+    if "://" not in path:
+        return Path(f"{path}.log")
+    return Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"sitq-{without_password(path)}.log"))
 
 
 def start_process(
@@ -98,10 +107,17 @@ def start_process(
     Raises:
         WorkerError: it ended at once, or did not come; the message has its last words.
     """
-    code = _START.format(path=[_ROOT, *sys.path], main=main, arguments=arguments)
+    code = _START.format(path=[_ROOT, *sys.path], main=main)
+    # Not among the words of the command, which all users of the machine can read: a URL may hold a password.
+    environment = {**os.environ, ARGUMENTS: json.dumps(arguments)}
     with log_of(path).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", code], stdin=stdin, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-c", code],
+            stdin=stdin,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
         )
     # A child that has ended and that nobody waits for holds up the shutdown of a kernel until that is killed.
     threading.Thread(target=process.wait, name="sitq-reaper", daemon=True).start()

@@ -14,6 +14,7 @@ from sitq.notebook.kept import KeptProcess, kept_among
 from sitq.notebook.nesting import nesting_trouble
 from sitq.notebook.process import WorkerProcess
 from sitq.notebook.serving import WorkerThread
+from sitq.sanitize import without_password
 from sitq.validation import at_least_one, one_of
 
 GRACE = 1.5  # seconds
@@ -68,6 +69,7 @@ class Service:
 
     def __init__(self, path: str, client: Client, context_of: Callable[[str], contextvars.Context]) -> None:
         self._path = path
+        self._shown = without_password(path)
         self._client = client
         self._context_of = context_of
         self._way: Way | None = None
@@ -113,7 +115,7 @@ class Service:
         """
         if not self.running:
             raise WorkerError(
-                f"the worker on {self._path} is {self.state}; start_worker({self._path!r}) starts it again"
+                f"the worker on {self._shown} is {self.state}; start_worker({self._shown!r}) starts it again"
             )
 
     def begin(self, way: Way) -> None:
@@ -142,7 +144,7 @@ class Service:
             say(trouble)
         if kept is not None:
             goes_on = f"it goes on, concurrency {kept.max_concurrency}, until stop()"
-            say(f"found the worker process {kept.pid} that was kept on {self._path}; {goes_on}")
+            say(f"found the worker process {kept.pid} that was kept on {self._shown}; {goes_on}")
         for worker in filter(_died, workers):
             tasks = "task" if worker.running == 1 else "tasks"
             say(f"recovered {worker.running} {tasks} of process {worker.pid} (died)")
@@ -165,10 +167,10 @@ class Service:
             refuse_in_task("start_worker")
             mode = "thread" if isinstance(self._server, WorkerThread) else "process"
             before = f"{mode}, concurrency {self._server.concurrency}"
-            say(f"worker on {self._path}: {wanted} instead of {before}, starts anew")
+            say(f"worker on {self._shown}: {wanted} instead of {before}, starts anew")
             self.end(GRACE)
         else:
-            say(f"worker on {self._path}: {self.state}, starts anew")
+            say(f"worker on {self._shown}: {self.state}, starts anew")
             self.end(GRACE)
             self._client.close()
 

@@ -14,6 +14,7 @@ from sitq.notebook.origins import Origins
 from sitq.notebook.screen import Screen
 from sitq.notebook.service import GRACE, Service, Way
 from sitq.notebook.submitting import BoundWorker, Submitter
+from sitq.sanitize import without_password
 from sitq.sending import BoundQueue
 from sitq.validation import at_least_one, not_negative, text
 from sitq.views import Stats, TaskInfo, TaskQuery
@@ -32,7 +33,7 @@ class BackgroundWorker:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path = without_password(path)
         self._origins = Origins()
         self._client = Client(path, lambda: self.running, self._origins.note)
         self._service = Service(path, self._client, self._origins.context_of)

@@ -14,6 +14,7 @@ from sitq import Executor, Inspector, SyncTaskQueue, TaskQueue, Worker
 from sitq.backends import backend_from_url
 from sitq.cli import main
 from sitq.migrating import Migration, migrate
+from sitq.notebook import start_worker
 from sitq.testing import run_until_empty_sync
 from sitq_monitor.__main__ import main as monitor
 
@@ -115,3 +116,20 @@ async def test_migrate_there_and_back(url: str, path: Path) -> None:
 
     assert (after[0].due_at, after[0].queue) == (before[0][0].due_at, "mail")  # type: ignore[union-attr]
     assert (after[1][0].next_at, after[1][0].timezone) == (before[1][0].next_at, "Europe/Berlin")
+
+
+@pytest.mark.parametrize("mode", ["thread", "process"])
+def test_worker_beside_a_notebook(url: str, mode: str) -> None:
+    with start_worker(url, concurrency=2, mode=mode) as worker:
+        assert worker.submit(pow, 2, 5).result(timeout=15) == 32
+        assert [handle.result(timeout=15) for handle in worker.map(abs, [-1, -2])] == [1, 2]
+
+
+def test_no_password_is_shown_or_stands_in_a_command(servers: Servers, capsys: pytest.CaptureFixture[str]) -> None:
+    url = servers.store("redis").replace("redis://", "redis://default:secret@")  # where it is not asked for
+    with start_worker(url, concurrency=1, mode="process") as worker:
+        worker.submit(abs, -1).result(timeout=15)
+        commands = subprocess.run(["ps", "-eo", "args", "-ww"], capture_output=True, text=True, check=True).stdout
+
+        assert "secret" not in f"{worker!r}{worker._repr_html_()}{capsys.readouterr().out}"
+        assert "default:secret" not in commands
