@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from contract.builders import claim_all, make_task, register
+from contract.builders import claim_all, make_task, register, run_one
 from servers import Server, Servers, free_port
 
 from sitq.backends import backend_from_url
@@ -70,6 +70,18 @@ async def test_right_password_is_taken(start_server: Callable[..., Server]) -> N
 
     async with RedisBackend(url.replace("//", "//:right@")) as backend:
         assert (await backend.stats()).queues == ()
+
+
+async def test_user_with_rights_on_the_prefix_alone_is_enough(start_server: Callable[..., Server]) -> None:
+    url = start_server().url
+    async with RedisBackend(url) as admin:
+        rights = ("~{jobs}:*", "&{jobs}:*", "+@all", "-@admin", "-@dangerous", "+info")
+        await admin._store.connection.command("ACL", "SETUSER", "ada", "on", ">right", *rights)
+
+    async with RedisBackend(url.replace("//", "//ada:right@"), prefix="jobs") as backend:
+        await run_one(backend, await register(backend))
+        with pytest.raises(BackendError, match="does not permit what the store needs"):
+            await RedisBackend(url.replace("//", "//ada:right@"), prefix="other").connect()
 
 
 @pytest.mark.parametrize(
