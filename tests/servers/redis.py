@@ -8,7 +8,7 @@ import pytest
 from servers import Server, free_port
 
 
-def server(folder: Path, *options: str) -> Server:
+def server(folder: Path, *options: object) -> Server:
     """Make a server that keeps each write in its log, so that it can be killed and started again."""
     port = free_port()
     command = [

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis.asyncio import ConnectionPool
 
@@ -48,30 +48,31 @@ def parse_address(url: str, prefix: str | None) -> Address:
         ConfigurationError: the URL cannot be right.
     """
     parts = urlsplit(url)
-    shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    scheme = _SCHEMES.get(parts.scheme)
-    if scheme is None:
-        raise ConfigurationError(f"a Redis store's URL is {_LIKE}; got {shown!r}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    chosen = options.pop("prefix", DEFAULT_PREFIX) if prefix is None else prefix
-    options.pop("prefix", None)
-    if not re.fullmatch(r"[^{}\s]+", chosen):
-        raise ValidationError(f"prefix must be text without braces and spaces, got {chosen!r}")
-    driver_url = urlunsplit(parts._replace(scheme=scheme, query=urlencode(options)))
-    _check(driver_url, shown)
-    return Address(driver_url, chosen, _without_secrets(shown), _is_remote(scheme, parts.hostname))
+    named = options.pop("prefix", DEFAULT_PREFIX)
+    address = Address(
+        url=urlunsplit(parts._replace(scheme=_SCHEMES.get(parts.scheme, ""), query=urlencode(options))),
+        prefix=named if prefix is None else prefix,
+        shown=_shown(parts, options),
+        remote=parts.scheme != "unix" and not _LOCAL_HOSTS.fullmatch(parts.hostname or "localhost"),
+    )
+    _check(address, parts.scheme)
+    return address
 
 
-def _check(driver_url: str, shown: str) -> None:
+def _shown(parts: SplitResult, options: dict[str, str]) -> str:
+    safe = {name: "***" if "password" in name else value for name, value in options.items()}
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=urlencode(safe, safe="*")))
+
+
+def _check(address: Address, scheme: str) -> None:
+    if scheme not in _SCHEMES:
+        raise ConfigurationError(f"a Redis store's URL is {_LIKE}; got {address.shown!r}")
+    if not re.fullmatch(r"[^{}\s]+", address.prefix):
+        raise ValidationError(f"prefix must be text without braces and spaces, got {address.prefix!r}")
     try:
-        ConnectionPool.from_url(driver_url)
+        if scheme != "unix" and not re.fullmatch(r"/?\d*", urlsplit(address.url).path):
+            raise ValueError("the database is a number")
+        ConnectionPool.from_url(address.url)
     except ValueError as exc:
-        raise ConfigurationError(f"a Redis store's URL is {_LIKE}; got {_without_secrets(shown)!r} ({exc})") from None
-
-
-def _without_secrets(shown: str) -> str:
-    return re.sub(r"(?i)([?&]\w*password=)[^&]*", r"\1…", shown)
-
-
-def _is_remote(scheme: str, host: str | None) -> bool:
-    return scheme != "unix" and not _LOCAL_HOSTS.fullmatch(host or "localhost")
+        raise ConfigurationError(f"a Redis store's URL is {_LIKE}; got {address.shown!r} ({exc})") from None

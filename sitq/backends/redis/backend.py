@@ -189,7 +189,7 @@ class RedisBackend(Backend):
         return stats_of(await self._store.connection.run("stats"))
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
-        await self._store.bell.wait(keys, timeout=timeout)
+        await self._store.wait(keys, timeout=timeout)
 
     def _output_key(self, task_id: str) -> str:
         return f"{self._address.base}o:{task_id}"

@@ -28,7 +28,7 @@ class Bell:
         self._connection = connection
         self._channel = channel
         self._loop = asyncio.get_running_loop()
-        self._waiters: dict[asyncio.Future[None], frozenset[str]] = {}
+        self._waiters: dict[asyncio.Future[bool], frozenset[str]] = {}
         self._unheard: set[str] = set()
         self._missed = False  # something became due while nobody waited
         self._due_at = float("inf")
@@ -53,21 +53,22 @@ class Bell:
             await asyncio.wait({self._listener})
         self._wake(())
 
-    async def wait(self, keys: Collection[str], *, timeout: float) -> None:
-        """Return when one of the keys may have changed, when a task becomes due, or after `timeout` seconds.
+    async def wait(self, keys: Collection[str], *, timeout: float) -> bool:
+        """Return True when one of the keys may have changed or a task becomes due, False after `timeout` seconds.
 
         Args:
             keys: lanes and task ids; empty means any.
         """
-        if self._closed or timeout <= 0 or self._take_unheard(keys):
-            return
+        if self._closed or self._take_unheard(keys):
+            return True
         if self._listener is None:
             self._listener = self._loop.create_task(self._listen())
-        waiter: asyncio.Future[None] = self._loop.create_future()
+        waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiters[waiter] = frozenset(keys)
-        timer = self._loop.call_later(timeout if self._hearing else min(timeout, _POLL), _let_go, waiter)
+        is_deaf = not self._hearing and timeout > _POLL
+        timer = self._loop.call_later(_POLL if is_deaf else timeout, _let_go, waiter, is_deaf)
         try:
-            await waiter
+            return await waiter
         finally:
             timer.cancel()
             del self._waiters[waiter]
@@ -107,7 +108,7 @@ class Bell:
         for waiter, keys in self._waiters.items():
             if not waiter.done() and (not changed or not keys or not keys.isdisjoint(changed)):
                 self._unheard -= keys or set(changed)
-                waiter.set_result(None)
+                waiter.set_result(True)
 
     async def _listen(self) -> None:
         """Hear what is published, and begin anew when the server went away."""
@@ -160,6 +161,6 @@ class Bell:
             self._wake(() if keys == [""] else keys)
 
 
-def _let_go(waiter: "asyncio.Future[None]") -> None:
+def _let_go(waiter: "asyncio.Future[bool]", answer: bool) -> None:
     if not waiter.done():
-        waiter.set_result(None)
+        waiter.set_result(answer)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from sitq._process import ProcessIdentity
+from sitq._process import ProcessIdentity, this_process
 from sitq.backends.redis.bell import Bell
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.rows import claim_of
@@ -25,7 +25,8 @@ class Neighbours:
     """Knows the other workers, and notices when the process of one on this machine has surely died."""
 
     def __init__(self) -> None:
-        self._known: dict[str, ProcessIdentity] = {}
+        self._here: dict[str, ProcessIdentity] = {}
+        self._one_died = False
         self._asked_at = float("-inf")
         self._wall, self._wall_read_at = time.time(), time.monotonic()
         self._no_lease_ends_before = 0.0
@@ -33,22 +34,34 @@ class Neighbours:
     def wants_look(self) -> bool:
         """Tell whether it is time to ask the server for the workers."""
         now = time.monotonic()
-        if now - self._asked_at < _LOOK_INTERVAL:
+        if now - self._asked_at < _LOOK_INTERVAL and not self._one_died:
             return False
         self._asked_at = now
         return True
 
     def learn(self, rows: Sequence[Sequence[Any]]) -> None:
-        self._known = {
-            worker.decode(): ProcessIdentity(host.decode(), int(pid), process.decode())
+        """Take the other workers from an answer; only those on this machine can be watched."""
+        here = this_process().host
+        self._here = {
+            worker.decode(): ProcessIdentity(here, int(pid), process.decode())
             for worker, host, pid, process in rows
+            if host.decode() == here
         }
+
+    @property
+    def watched(self) -> bool:
+        return bool(self._here)
+
+    def notice_death(self) -> bool:
+        """Tell whether the process of another worker has ended; asks the system alone."""
+        self._one_died = self._one_died or any(identity.is_surely_dead() for identity in self._here.values())
+        return self._one_died
 
     def take_dead(self) -> dict[str, str]:
         """Name those that have surely died, with the process that each was."""
-        dead = {worker: identity.token for worker, identity in self._known.items() if identity.is_surely_dead()}
-        for worker in dead:
-            del self._known[worker]
+        dead = {worker: identity.token for worker, identity in self._here.items() if identity.is_surely_dead()}
+        self._here = {worker: identity for worker, identity in self._here.items() if worker not in dead}
+        self._one_died = False
         return dead
 
     def may_judge(self) -> bool:
@@ -66,7 +79,7 @@ class ClaimDesk:
     def __init__(self, connection: Connection, bell: Bell) -> None:
         self._connection = connection
         self._bell = bell
-        self._neighbours = Neighbours()
+        self.neighbours = Neighbours()
         self._trips = (f"{os.urandom(8).hex()}-{number}" for number in count())
         self._unanswered: dict[str, list[str]] = {}
 
@@ -92,16 +105,15 @@ class ClaimDesk:
         return self._read(answer, outcomes)
 
     def _demand(self, worker_id: str, queues: Sequence[str] | None, limit: int, token: str) -> list[Word]:
-        look = limit > 0 and self._neighbours.wants_look()
-        dead = self._neighbours.take_dead() if look else {}
+        look = limit > 0 and self.neighbours.wants_look()
+        dead = self.neighbours.take_dead() if look else {}
         return [
             worker_id,
             limit,
             "" if queues is None else json.dumps(list(queues)),
             token,
             " ".join((token, *self._unanswered.get(worker_id, ()))),
-            self._connection.server_began_at,
-            int(self._neighbours.may_judge()),
+            int(self.neighbours.may_judge()),
             json.dumps(dead) if dead else "",
             int(look),
         ]
@@ -109,7 +121,7 @@ class ClaimDesk:
     def _read(self, answer: Any, outcomes: Sequence[Outcome]) -> tuple[set[str], list[Claim]]:
         signs, claims, due, neighbours, looked = answer
         if looked:
-            self._neighbours.learn(neighbours)
+            self.neighbours.learn(neighbours)
         if due:
             self._bell.plan(int(due) / 1_000_000)
         accepted = {outcome.id for outcome, sign in zip(outcomes, signs, strict=True) if sign == 49}

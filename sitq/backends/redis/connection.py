@@ -12,7 +12,7 @@ from redis.asyncio import ConnectionPool
 from sitq.backends.redis.address import Address
 from sitq.backends.redis.errors import lost, refused_login, store_error
 from sitq.backends.redis.scripts import script
-from sitq.backends.redis.server import read_facts, tell_risks
+from sitq.backends.redis.server import check_server
 from sitq.exceptions import ConnectionError, StoreBusyError
 
 Word = str | bytes | int
@@ -52,7 +52,6 @@ class Connection:
         )
         self._link: _Link | None = None
         self._lock = asyncio.Lock()
-        self.server_began_at = 0
 
     @property
     def shown(self) -> str:
@@ -155,9 +154,7 @@ class Connection:
             info = await _answer(link, "INFO")
         with contextlib.suppress(driver.ResponseError):
             saves = (await _answer(link, "CONFIG", "GET", "save"))[1]
-        facts = read_facts(info, saves, self.shown)
-        tell_risks(self.shown, facts.risks)
-        self.server_began_at = facts.began_at
+        check_server(info, saves, self.shown)
 
     async def _go_to(self, host: str, port: int) -> None:
         """Follow a cluster to the node that holds the store."""
@@ -172,6 +169,8 @@ class Connection:
             yield
         except (driver.AuthenticationError, driver.AuthenticationWrongNumberOfArgsError) as exc:
             raise refused_login(self.shown, exc) from exc
+        except driver.BusyLoadingError as exc:
+            raise store_error(self.shown, exc) from exc
         except _GONE as exc:
             raise lost(self.shown, exc) from exc
         except driver.ResponseError as exc:

@@ -16,6 +16,15 @@ _PASSING = {
     "NOREPLICAS": "has too few replicas to take writes",
     "MISCONF": "cannot write to its disk and takes no more tasks",
 }
+# The driver leaves the code out of the text where it has a class for it.
+_CODES: dict[type[driver.RedisError], str] = {
+    driver.BusyLoadingError: "LOADING",
+    driver.MasterDownError: "MASTERDOWN",
+    driver.ReadOnlyError: "READONLY",
+    driver.ClusterDownError: "CLUSTERDOWN",
+    driver.TryAgainError: "TRYAGAIN",
+    driver.AskError: "ASK",
+}
 
 
 def lost(shown: str, exc: BaseException) -> ConnectionError:
@@ -30,7 +39,7 @@ def refused_login(shown: str, exc: BaseException) -> ConnectionError:
     return ConnectionError(f"{shown} refused the login ({_reason(exc)}); correct user and password in the URL")
 
 
-def store_error(shown: str, exc: driver.ResponseError) -> SitqError:
+def store_error(shown: str, exc: driver.RedisError) -> SitqError:
     """Say what a server's error reply means."""
     text = _reason(exc)
     code = text.partition(" ")[0]
@@ -38,10 +47,7 @@ def store_error(shown: str, exc: driver.ResponseError) -> SitqError:
         return ResourceExhaustionError(
             f"{shown} has no memory left (maxmemory); nothing was stored, purge or enlarge it"
         )
-    if isinstance(exc, driver.BusyLoadingError):
-        code = "LOADING"
-    if isinstance(exc, driver.ReadOnlyError):
-        code = "READONLY"
+    code = next((known for kind, known in _CODES.items() if isinstance(exc, kind)), code)
     if code in _PASSING:
         return StoreBusyError(f"{shown} {_PASSING[code]} ({text})")
     if isinstance(exc, (driver.NoPermissionError, driver.AuthorizationError)) or code in ("NOPERM", "NOAUTH"):

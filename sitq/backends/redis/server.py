@@ -1,33 +1,21 @@
-"""What a Redis server says of itself: whether it is new enough, since when it is there, and what it may lose."""
+"""Whether a Redis server is new enough for the store, and how it may lose tasks."""
 
 import logging
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from sitq.exceptions import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
 _OLDEST = 7
-_told: set[tuple[str, str]] = set()
+_told: set[str] = set()
 
 
-class ServerFacts(NamedTuple):
-    """What the store must know of a server.
-
-    Attributes:
-        began_at: microseconds of its own clock at which it started; 0 where it does not say.
-        risks: how it may lose tasks, each as the end of a sentence.
-    """
-
-    began_at: int
-    risks: tuple[str, ...]
-
-
-def read_facts(info: bytes, saves: bytes | None, shown: str) -> ServerFacts:
-    """Read the server's answers.
+def check_server(info: bytes, saves: bytes | None, shown: str) -> None:
+    """Read what a server says of itself, and log, once in this process, how it may lose tasks.
 
     Args:
-        info: the answer to INFO.
+        info: its answer to INFO; empty where it does not say.
         saves: when it takes snapshots; None where it does not say.
 
     Raises:
@@ -38,24 +26,16 @@ def read_facts(info: bytes, saves: bytes | None, shown: str) -> ServerFacts:
     version = fields.get("redis_version", "")
     if version and int(version.partition(".")[0]) < _OLDEST:
         raise ConfigurationError(f"{shown} is Redis {version}; Redis 7 or newer, or Valkey, is needed")
-    uptime = int(fields.get("uptime_in_seconds", 0)) * 1_000_000
-    began_at = int(fields.get("server_time_usec", 0)) - uptime
-    return ServerFacts(max(began_at, 0), tuple(_risks(fields, saves)))
+    for risk in _risks(fields, saves):
+        message = f"{shown} {risk}"
+        if message not in _told:
+            _told.add(message)
+            logger.warning("%s", message)
 
 
-def _risks(fields: dict[str, str], saves: bytes | None) -> list[str]:
-    risks = []
+def _risks(fields: dict[str, str], saves: bytes | None) -> Iterator[str]:
     if fields.get("aof_enabled") == "0" and saves == b"":
-        risks.append("keeps tasks in memory only and loses them when it stops; set appendonly yes")
+        yield "keeps tasks in memory only and loses them when it stops; set appendonly yes"
     policy = fields.get("maxmemory_policy", "")
     if fields.get("maxmemory", "0") != "0" and policy.startswith("allkeys"):
-        risks.append(f"throws tasks away when its memory is full ({policy}); set maxmemory-policy noeviction")
-    return risks
-
-
-def tell_risks(shown: str, risks: tuple[str, ...]) -> None:
-    """Log, once in this process, how a server may lose tasks."""
-    for risk in risks:
-        if (shown, risk) not in _told:
-            _told.add((shown, risk))
-            logger.warning("%s %s", shown, risk)
+        yield f"throws tasks away when its memory is full ({policy}); set maxmemory-policy noeviction"

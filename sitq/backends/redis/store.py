@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sitq.backends.batching import Batcher
 from sitq.backends.redis import tasks
@@ -15,6 +15,8 @@ from sitq.core import Outcome, Report, Task
 from sitq.exceptions import BackendError
 
 SCHEMA_VERSION = 1
+
+_LOOK = 0.2  # seconds between two looks whether another worker's process has died
 
 
 class OpenStore:
@@ -84,6 +86,14 @@ class OpenStore:
                 f"{self.connection.shown} is open on another event loop; make one RedisBackend for each loop, "
                 "with the same URL"
             )
+
+    async def wait(self, keys: Collection[str], *, timeout: float) -> None:
+        """Wait for the bell, or for another worker's process to die."""
+        deadline = self._loop.time() + timeout
+        while (left := deadline - self._loop.time()) > 0:
+            step = min(left, _LOOK) if self.desk.neighbours.watched else left
+            if await self.bell.wait(keys, timeout=step) or self.desk.neighbours.notice_death():
+                return
 
     async def _enqueue(self, requests: list[Sequence[Task]]) -> Sequence[list[str] | Exception]:
         return await tasks.enqueue(self.connection, requests)

@@ -1,11 +1,11 @@
 -- Take outcomes, then hand out tasks to a worker, in one trip.
 -- Arguments: worker, limit, lanes as JSON ("" for all), token of this trip, it and those never answered,
--- moment since which the server has been there, whether leases may be taken for over, those surely dead as JSON,
--- whether to tell of other workers, then eight for each outcome. Answers: a sign for each outcome, claims, microseconds
--- until a task becomes due, other workers and 1 where they were looked at.
+-- whether leases may be taken for over, those surely dead as JSON, whether to tell of other workers, then eight for each
+-- outcome. Answers: a sign for each outcome, claims, microseconds until a task becomes due, other workers, and 1 where
+-- they were looked at.
 
-local worker, limit, lanes, token, unanswered, born, may_judge, dead, look = unpack(ARGV, 1, 9)
-local FIRST_OUTCOME = 10
+local worker, limit, lanes, token, unanswered, may_judge, dead, look = unpack(ARGV, 1, 8)
+local FIRST_OUTCOME = 9
 local EXPIRED = 'TaskCancelledError: it did not start before it expired'
 limit = tonumber(limit)
 
@@ -219,7 +219,7 @@ local function release_dead()
       end
     end
   end
-  if may_judge == '1' then release_overdue(worker, tonumber(born)) end
+  if may_judge == '1' then release_overdue(worker) end
 end
 
 local function next_scheduled()

@@ -26,11 +26,18 @@ local function declare_dead(worker)
   give_back(worker, 'lost', 'TaskLostError: worker ' .. worker .. ' died while running it')
 end
 
+-- Microseconds since which the server has been there, as far as it says: it counts whole seconds.
+local function uptime()
+  local told = redis.pcall('INFO', 'server')
+  local seconds = type(told) == 'string' and told:match('uptime_in_seconds:(%d+)')
+  return seconds and seconds * 1000000 or math.huge
+end
+
 -- Declare those dead whose lease is over. A server that was away leaves them one lease from its return.
-local function release_overdue(own, born)
+local function release_overdue(own)
   for _, worker in ipairs(call('ZRANGEBYSCORE', base .. 'leases', '-inf', '(' .. as_text(now), 'LIMIT', 0, 100)) do
     local lease = tonumber(call('HGET', base .. 'w:' .. worker, 'lease') or 0)
-    if worker ~= own and born + lease < now then declare_dead(worker) end
+    if worker ~= own and uptime() > lease then declare_dead(worker) end
   end
 end
 
