@@ -1,4 +1,5 @@
--- The worker's hot verb: hand outcomes in, take tasks out, in one trip.
+-- The worker's hot verb: hand outcomes in, take tasks out, in one trip. Plans are generic and never walk a table: one that
+-- was made while the table was small would be kept when it is large.
 
 -- Kinds of rows: 0 is a claim, 1 an outcome that was refused, 2 the seconds until the next task becomes due.
 create or replace function sitq.exchange(
@@ -9,7 +10,7 @@ create or replace function sitq.exchange(
   kind integer, id text, attempt integer, name text, queue text, payload bytea, failures integer, crashes integer,
   max_attempts bigint, timeout float8, executor text, waited boolean, meta text, scheduled_at timestamptz)
 language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   me record;
