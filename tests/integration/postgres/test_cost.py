@@ -1,4 +1,4 @@
-"""What tasks cost the server: flushes of its log, notifications, pages read. Counted by the server, so without noise."""
+"""What tasks cost the server: flushes of its log, notifications, pages read. The server counts, so there is no noise."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
