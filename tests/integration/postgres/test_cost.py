@@ -1,4 +1,4 @@
-"""What tasks cost the server: flushes of its log, notifications, pages read. The server counts, so there is no noise."""
+"""What tasks cost the server: flushes of its log, notifications, pages read. The server counts, so nothing blurs it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
