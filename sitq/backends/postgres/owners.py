@@ -11,6 +11,7 @@ from sitq.backends.postgres.session import Connection
 from sitq.core import WorkerInfo
 
 _LOOK_INTERVAL = 0.2  # seconds between two looks at the other workers
+_LATEST_LOOK = 1.0  # the same, while there is always something to claim
 _JUMP = 1.0  # seconds by which the server's time may outrun this process's before a suspend is assumed
 
 # A lease longer than itself was given before the server's clock was set back: it would hold until that has caught up.
@@ -31,7 +32,7 @@ class Owners:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._looked_at = -_LOOK_INTERVAL
+        self._looked_at = float("-inf")
         self._wall: float | None = None
         self._wall_read_at = 0.0
         self._no_lease_ends_before = 0.0
@@ -39,12 +40,17 @@ class Owners:
         self._one_died = False
 
     @property
-    def is_due(self) -> bool:
-        """It is time for a look."""
+    def may_look(self) -> bool:
+        """It is time for a look when nothing else is to be done."""
         return self._one_died or time.monotonic() - self._looked_at >= _LOOK_INTERVAL
 
-    async def release_dead(self, connection: Connection, worker_id: str) -> None:
-        """Give back what dead workers other than this one held."""
+    @property
+    def must_look(self) -> bool:
+        """It is time for a look, whatever is to be done."""
+        return time.monotonic() - self._looked_at >= _LATEST_LOOK
+
+    async def release_dead(self, connection: Connection, worker_id: str) -> bool:
+        """Give back what dead workers other than this one held, and tell whether there were any."""
         monotonic = time.monotonic()
         rows = await connection.fetch(self._address.sql(_LIVING), worker_id)
         if rows:
@@ -65,6 +71,7 @@ class Owners:
             await connection.execute(self._address.sql(_RELEASE), dead, overdue)
         # Only now, so that a look that failed is made again.
         self._looked_at, self._neighbours, self._one_died = monotonic, tuple(neighbours), False
+        return bool(dead or overdue)
 
     def notice_death(self) -> bool:
         """Tell whether the process of a known other worker has ended since the last look; asks no server."""

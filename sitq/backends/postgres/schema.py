@@ -50,6 +50,7 @@ async def prepare(connection: Connection, address: Address, *, create: bool) -> 
 
 
 async def _migrate(connection: Connection, address: Address, version: int) -> None:
+    await connection.execute("set local check_function_bodies = off")  # functions call each other, in any order
     if not version:
         await connection.execute(address.sql("create schema if not exists sitq.").rstrip("."))
     for name in (*_STEPS[version:], *_FUNCTIONS):
@@ -61,14 +62,16 @@ def _script(name: str) -> str:
     return files(__package__).joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
-_RELATIONS = "select count(*) from pg_class where relnamespace = (select oid from pg_namespace where nspname = $1)"
-_META = "select to_regclass($1) is not null"
+# One statement, so that no other process makes the schema between the two looks.
+_LOOK = """select to_regclass($1) is not null,
+  exists (select from pg_class where relnamespace = (select oid from pg_namespace where nspname = $2))"""
 
 
 async def _version(connection: Connection, address: Address) -> int:
     """Read the schema's version; 0 where there is none yet."""
-    if not await connection.fetchval(_META, address.sql("sitq.meta")):
-        if await connection.fetchval(_RELATIONS, address.schema):
+    is_ours, is_used = await connection.fetchrow(_LOOK, address.sql("sitq.meta"), address.schema)
+    if not is_ours:
+        if is_used:
             raise _of_others(address)
         return 0
     try:

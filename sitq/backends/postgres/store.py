@@ -207,9 +207,17 @@ class OpenStore:
 
     async def _exchange_one(self, connection: Connection, address: Address, request: Exchange) -> Exchanged:
         assert request.worker_id is not None
-        if self._owners.is_due:
+        if self._owners.must_look:
             await self._owners.release_dead(connection, request.worker_id)
-        return await self._trip(connection, address, request)
+        exchanged = await self._trip(connection, address, request)
+        if exchanged.claims or not self._owners.may_look:
+            return exchanged
+        # A look costs a trip of its own, so it is best taken when there is time.
+        if not await self._owners.release_dead(connection, request.worker_id):
+            return exchanged
+        return (await self._trip(connection, address, request._replace(outcomes=())))._replace(
+            refused=exchanged.refused
+        )
 
     async def _finish_together(
         self, connection: Connection, address: Address, requests: Sequence[Exchange]

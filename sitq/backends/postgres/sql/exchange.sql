@@ -1,4 +1,5 @@
--- The worker's hot verb: hand outcomes in, take tasks out, in one trip.
+-- The worker's hot verb: hand outcomes in, take tasks out, in one trip. Plans are generic and never walk a table: one that
+-- was made while the table was small would be kept when it is large.
 
 -- Kinds of rows: 0 is a claim, 1 an outcome that was refused, 2 the seconds until the next task becomes due.
 create or replace function sitq.exchange(
@@ -9,14 +10,18 @@ create or replace function sitq.exchange(
   kind integer, id text, attempt integer, name text, queue text, payload bytea, failures integer, crashes integer,
   max_attempts bigint, timeout float8, executor text, waited boolean, meta text, scheduled_at timestamptz)
 language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   me record;
 begin
+  select seq, python into me from sitq.worker where worker.id = worker_id and stopped_at is null;
+  if not found or cardinality(ids) = 0 and not sitq.may_claim(me.python) then
+    wanted := 0;  -- and nothing is locked or written: idle workers cost no flush of the log
+  end if;
   if wanted > 0 then
     -- Before any task is locked: who declares this worker dead locks in the same order.
-    select seq, python into me from sitq.worker where worker.id = worker_id and stopped_at is null for key share;
+    perform from sitq.worker where seq = me.seq and stopped_at is null for key share;
     wanted := case when found then wanted else 0 end;
   end if;
   if cardinality(ids) > 0 then
@@ -26,10 +31,21 @@ begin
       ids, attempts, states, causes, results, errors, tracebacks, delays, durations, trip_id, lost_trip)
     ) as refused(id);
   end if;
-  if wanted > 0 then
+  if wanted > 0 or lost_trip is not null then
     return query select * from sitq.claim(me.seq, me.python, lanes, wanted, trip_id, lost_trip);
   end if;
+  return query select 2, null, null::integer, null, null, null::bytea, null::integer, null::integer, null::bigint,
+    extract(epoch from due - clock_timestamp())::float8, null, null::boolean, null, null::timestamptz
+  from (select min(due_at) from sitq.task where state = 0) as next(due) where due is not null;
 end $$;
+
+-- Tell whether something may be there to claim: ready, due, or left for this version of Python.
+create or replace function sitq.may_claim(version text) returns boolean
+language sql stable as $$
+  select exists (select from sitq.task where state = 1)
+    or exists (select from sitq.task where state = 0 and due_at <= clock_timestamp())
+    or exists (select from sitq.task where state = -2 and python = version)
+$$;
 
 -- Write outcomes under their fence, and answer the ids of those that are refused.
 create or replace function sitq.finish(
@@ -151,9 +167,7 @@ begin
     get diagnostics missing = row_count;
     missing := wanted - missing;
   end if;
-  return query select 2, null::text, null::integer, null::text, null::text, null::bytea, null::integer, null::integer,
-    null::bigint, extract(epoch from due - moment)::float8, null::text, null::boolean, null::text, null::timestamptz
-  from sitq.promote(moment, version) as due where due is not null;
+  perform sitq.promote(moment, version);
   lanes := sitq.open_lanes(lanes);
 
   while missing > 0 loop
@@ -170,9 +184,10 @@ begin
       array_agg(locked.seq) filter (where locked.late),
       array_agg(locked.seq) filter (where locked.foreign_code and not locked.late)
     into fit, expired, foreigners from (
+      -- + 0 hides the state from the planner, which would walk all of the index of ready tasks for each head.
       select task.seq, coalesce(task.expires_at < moment, false) as late,
         coalesce(task.python <> version, false) as foreign_code
-      from sitq.task where task.seq = any(heads) and task.state = 1 for update skip locked) as locked;
+      from sitq.task where task.seq = any(heads) and task.state + 0 = 1 for update skip locked) as locked;
     taken := taken || fit;
     if expired is not null then
       perform sitq.wake(sitq.make_cancelled(expired, 'TaskCancelledError: it did not start before it expired'));
@@ -219,15 +234,11 @@ begin
   return array(select distinct name from unnest(lanes) as lane(name) where name not in (select queue from sitq.paused));
 end $$;
 
--- Make scheduled tasks ready whose moment has come, and those that waited for this Python version; answer the next
--- moment.
-create or replace function sitq.promote(moment timestamptz, version text) returns timestamptz
+-- Make scheduled tasks ready whose moment has come, and those that waited for this version of Python.
+create or replace function sitq.promote(moment timestamptz, version text) returns void
 language plpgsql as $$
-declare
-  due timestamptz;
 begin
-  select min(due_at) into due from sitq.task where state = 0;
-  if due <= moment then
+  if exists (select from sitq.task where state = 0 and due_at <= moment) then
     with moved as (
       update sitq.task set state = 1 where seq = any(array(
         select seq from sitq.task where state = 0 and due_at <= moment order by due_at limit 500 for update skip locked))
@@ -235,7 +246,6 @@ begin
     insert into sitq.counter
     select queue, 1, count(*) from moved group by queue
     union all select queue, 0, -count(*) from moved group by queue;
-    select min(due_at) into due from sitq.task where state = 0;
   end if;
   if exists (select from sitq.task where state = -2 and python = version) then
     with moved as (
@@ -246,5 +256,4 @@ begin
     select queue, 1, count(*) from moved group by queue
     union all select queue, -2, -count(*) from moved group by queue;
   end if;
-  return due;
 end $$;

@@ -4,7 +4,7 @@ create or replace function sitq.report(
   places integer[], streams text[], texts bytea[]
 ) returns void
 language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   moment timestamptz := clock_timestamp();
