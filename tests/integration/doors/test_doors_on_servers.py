@@ -119,13 +119,17 @@ async def test_migrate_there_and_back(url: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
-def test_worker_beside_a_notebook(url: str, mode: str) -> None:
+def test_worker_beside_a_notebook(url: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where the process keeps its log
     with start_worker(url, concurrency=2, mode=mode) as worker:
         assert worker.submit(pow, 2, 5).result(timeout=15) == 32
         assert [handle.result(timeout=15) for handle in worker.map(abs, [-1, -2])] == [1, 2]
 
 
-def test_no_password_is_shown_or_stands_in_a_command(servers: Servers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_password_is_shown_or_stands_in_a_command(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     url = servers.store("redis").replace("redis://", "redis://default:secret@")  # where it is not asked for
     with start_worker(url, concurrency=1, mode="process") as worker:
         worker.submit(abs, -1).result(timeout=15)
