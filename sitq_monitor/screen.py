@@ -316,7 +316,9 @@ class TaskScreen(Screen[None]):
 
     def action_run_now(self) -> None:
         schedule = self._schedule()
-        if schedule is not None and self.place == "schedules":
+        if self.place != "schedules":
+            self.action_act(Action.RUN_NOW)
+        elif schedule is not None:
             self.acting.run_schedule(schedule)
 
     def action_export(self) -> None:

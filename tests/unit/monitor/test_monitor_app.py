@@ -490,7 +490,13 @@ async def test_task_is_not_read_where_it_is_not_shown() -> None:
 
 @pytest.mark.parametrize(
     ("key", "action", "moves", "task_id"),
-    [("R", Action.REQUEUE, 2, "id-0004"), ("R", Action.REQUEUE, 3, "id-0003"), ("C", Action.CANCEL, 1, "id-0005")],
+    [
+        ("R", Action.REQUEUE, 2, "id-0004"),
+        ("R", Action.REQUEUE, 3, "id-0003"),
+        ("C", Action.CANCEL, 1, "id-0005"),
+        ("X", Action.RERUN, 4, "id-0002"),
+        ("X", Action.RERUN, 0, "id-0006"),
+    ],
 )
 async def test_action_is_done_to_the_task_under_the_cursor(key: str, action: Action, moves: int, task_id: str) -> None:
     source = Still(MIXED)
@@ -513,6 +519,46 @@ async def test_action_is_done_to_the_marked_tasks_it_applies_to() -> None:
         assert "1 pending, 1 running, 1 success left out" in question
         assert source.acts == [(Action.REQUEUE, ["id-0004", "id-0003", "id-0001"])]
         assert "requeued 3, skipped 0" in screen(app)
+
+
+WAITING = [
+    make_row(3, phase=Clean("scheduled")),
+    make_row(2, phase=Clean("blocked")),
+    make_row(1, phase=Clean("retrying")),
+]
+
+
+async def test_what_waits_for_its_moment_is_run_now() -> None:
+    source = Still(WAITING)
+    app = make_app(source)
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "asterisk", "N")
+        question = screen(app)
+        await press(pilot, "y")
+
+        assert "Run 2 tasks now?" in question
+        assert "1 blocked left out" in question
+        assert source.acts == [(Action.RUN_NOW, ["id-0003", "id-0001"])]
+        assert "made due 2, skipped 0" in screen(app)
+
+
+async def test_what_does_not_wait_for_its_moment_is_not_run_now() -> None:
+    app = make_app(Still(WAITING))
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "j", "N")
+
+        assert "nothing to run now: it is not scheduled or retrying" in screen(app)
+
+
+@pytest.mark.parametrize("key", ["R", "X"])
+async def test_one_task_is_run_again_with_its_arguments_shown(key: str) -> None:
+    app = make_app(Still([make_row(1, TaskStatus.CANCELLED)]))
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, key)
+
+        dialog = app.screen.query_one("#subject").render()
+        assert "(x=1)" in str(dialog)
+        assert ("a copy under a new id" in str(dialog)) is (key == "X")
 
 
 @pytest.mark.parametrize("answer", ["escape", "n", "enter"])
@@ -588,7 +634,7 @@ async def test_read_only_monitor_has_no_keys_that_change_tasks() -> None:
     source = Still(MIXED)
     app = make_app(source, read_only=True)
     async with app.run_test(size=NARROW) as pilot:
-        await press(pilot, "j", "j", "space", "R", "C", "y")
+        await press(pilot, "j", "j", "space", "R", "C", "N", "X", "y")
         text = screen(app)
         await press(pilot, "question_mark")
 
