@@ -163,7 +163,7 @@ class TaskScreen(Screen[None]):
         if message.state == self.looking.status and self.place == "list":
             self.table.follow(True)
             return
-        self.looking.status = message.state
+        self.looking.choose(message.state)
         self._start_over()
 
     @on(FilterBar.Written)

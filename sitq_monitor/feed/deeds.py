@@ -11,7 +11,7 @@ from sitq.inspector import Inspector
 from sitq.sanitize import Clean, clean
 from sitq.views import Stats, TaskInfo, TaskQuery
 from sitq_monitor.deed import PLAN_LIMIT, Action, Done, Plan, Progress, Scope, Tally
-from sitq_monitor.feed.answers import query_of
+from sitq_monitor.feed.answers import among, query_of
 from sitq_monitor.format import FACES
 
 BATCH = 500
@@ -37,7 +37,7 @@ async def make_plan(inspector: Inspector, action: Action, scope: Scope) -> Plan:
             break
     counted_all = found.total < PLAN_LIMIT
     if not counted_all and scope.ids is None and scope.filter.is_plain:
-        found.count(await inspector.stats(), among=scope.filter.status)
+        found.count(await inspector.stats(), scope.filter.statuses)
         counted_all = True
     return Plan(
         action=action,
@@ -76,9 +76,9 @@ class _Found:
             if len(self.names) < NAMES:
                 self.names[info.name] = None
 
-    def count(self, stats: Stats, *, among: TaskStatus | None) -> None:
+    def count(self, stats: Stats, statuses: frozenset[TaskStatus]) -> None:
         """Take the store's own counts of a state instead, or of all of them."""
-        counts = Counter({status.value: stats.count(status) for status in TaskStatus if among in (None, status)})
+        counts = Counter({status.value: stats.count(status) for status in statuses})
         scheduled = sum(lane.scheduled for lane in stats.queues)
         if self._action is Action.RUN_NOW and counts["pending"]:
             counts += Counter({"scheduled": scheduled})
@@ -155,14 +155,13 @@ async def _pages_by_ids(inspector: Inspector, scope: Scope) -> AsyncIterator[lis
 async def _pages_by_filter(
     inspector: Inspector, scope: Scope, statuses: frozenset[TaskStatus]
 ) -> AsyncIterator[list[TaskInfo]]:
-    wanted = statuses & ({scope.filter.status} if scope.filter.status else statuses)
+    wanted = statuses & scope.filter.statuses
     if not wanted:
         return
     until = min(scope.filter.until or scope.asked_at, scope.asked_at)
-    among = tuple(wanted) if len(wanted) < len(TaskStatus) else ()
     last: str | None = None
     while page := await inspector.list_tasks(
-        query_of(scope.filter, statuses=among, until=until, before=last, limit=BATCH)
+        query_of(scope.filter, statuses=among(wanted), until=until, before=last, limit=BATCH)
     ):
         yield page
         last = page[-1].id

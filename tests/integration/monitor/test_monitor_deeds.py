@@ -92,6 +92,17 @@ async def test_plan_to_run_all_now_is_counted_by_the_store(store: FilledStore, l
     assert (plan.eligible, plan.skipped, plan.counted_all) == (1, (("pending", PLAN_LIMIT),), True)
 
 
+async def test_what_a_filter_leaves_out_is_not_reached(store: FilledStore, listener: Listener) -> None:
+    kept = [await store.fail("keep"), await store.enqueue("send", queue="mail"), await store.enqueue("tidy")]
+    await store.enqueue("send")
+    excepted = {"except_names": ("ti*",), "except_queues": ("mail",), "except_statuses": (TaskStatus.FAILED,)}
+
+    outcome = await listener.do(Action.DELETE, **excepted)
+
+    assert outcome.reached == 1
+    assert {info.id for info in await store.list()} == set(kept)
+
+
 async def test_all_that_match_are_reached_but_those_that_arrive_later(store: FilledStore, listener: Listener) -> None:
     old = [await store.enqueue("send") for _ in range(3)]
     other = await store.enqueue("keep")
