@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -101,15 +101,6 @@ def place(text: str, now: datetime) -> Place:
     if part is not None:
         return min(float(part[1]) / 100, END)
     return END if text == "end" else moment(text, now)
-
-
-def trouble_of(read: Callable[[], object]) -> str:
-    """Say what is wrong with what is read; "" when nothing is."""
-    try:
-        read()
-    except FilterError as exc:
-        return str(exc)
-    return ""
 
 
 def quoted(qualifier: str, value: str) -> str:

@@ -15,7 +15,7 @@ from sitq.sanitize import clean
 from sitq.views import Order
 from sitq_monitor import language, phrases
 from sitq_monitor.acting import Acting
-from sitq_monitor.asking import ask_name, ask_place
+from sitq_monitor.asking import ask_name
 from sitq_monitor.deed import Action, Plan, Progress
 from sitq_monitor.footing import Footing
 from sitq_monitor.keys import MUTATING, SCREEN_KEYS
@@ -33,6 +33,7 @@ from sitq_monitor.widgets.dashboard import Dashboard
 from sitq_monitor.widgets.detail import DetailPane
 from sitq_monitor.widgets.filter_bar import FilterBar
 from sitq_monitor.widgets.help import HelpScreen
+from sitq_monitor.widgets.place_bar import PlaceBar
 from sitq_monitor.widgets.roster import Roster
 from sitq_monitor.widgets.state_tabs import StateTabs
 from sitq_monitor.widgets.task_table import TaskTable
@@ -59,6 +60,7 @@ class TaskScreen(Screen[None]):
         self.looking = Looking(clock)
         self.dashboard = Dashboard(id="dashboard", clock=clock)
         self.filter_bar = FilterBar(id="filter-bar")
+        self.place_bar = PlaceBar(id="place-bar")
         self.tabs = StateTabs(id="tabs")
         self.table = TaskTable(id="table", read_only=read_only, clock=clock)
         self.detail = DetailPane(id="detail", clock=clock)
@@ -84,6 +86,7 @@ class TaskScreen(Screen[None]):
             yield self.queues
             yield self.schedules
         yield self.footing.hint
+        yield self.place_bar
         yield self.footing.keys
 
     def on_mount(self) -> None:
@@ -283,7 +286,20 @@ class TaskScreen(Screen[None]):
 
     def action_go_to(self) -> None:
         if self.table.may_jump:
-            ask_place(self.app, self._clock, self.table.go_to)
+            self._show_place("list")
+            self.footing.hint.display, self.place_bar.display = False, True
+            self.place_bar.open()
+
+    @on(PlaceBar.Written)
+    def go_to(self, message: PlaceBar.Written) -> None:
+        self.footing.hint.display, self.place_bar.display = True, False
+        self.set_focus(self.table)
+        self._note(())
+        if message.text:
+            try:
+                self.table.go_to(language.place(message.text, self._clock()))
+            except FilterError as exc:
+                self._note(((clean(f" {exc}"), "failed"),))
 
     def action_follow(self) -> None:
         self.table.follow(not self.table.following)

@@ -14,7 +14,6 @@ from sitq_monitor.deed import Action
 from sitq_monitor.view import Filter, Rows
 from sitq_monitor.widgets.confirm import ConfirmAction
 from sitq_monitor.widgets.help import HelpScreen
-from sitq_monitor.widgets.prompt import Prompt
 
 NARROW, WIDE, SMALL = (80, 24), (160, 45), (60, 15)
 SIZES = [NARROW, WIDE, SMALL]
@@ -293,14 +292,25 @@ async def test_part_of_the_list_is_gone_to() -> None:
         assert "more above" in screen(app)
 
 
-async def test_place_that_is_none_is_refused_in_the_question() -> None:
+async def test_place_that_is_none_is_refused_and_nothing_moves() -> None:
     app = make_app(Still(make_rows(10)))
     async with app.run_test(size=NARROW) as pilot:
-        await press(pilot, "colon", *"soon", "enter")
-        await pilot.pause()
+        await press(pilot, "j", "colon", *"soon", "enter")
 
         assert "'soon' is no moment" in screen(app)
-        assert isinstance(app.screen, Prompt)
+        assert app.main.table.cursor_line == 1
+
+
+@pytest.mark.parametrize("key", ["escape", "enter"])
+async def test_line_for_a_place_stands_where_the_hints_do_and_can_be_left(key: str) -> None:
+    app = make_app(Still(make_rows(10)))
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "j", "colon")
+        asked = screen_lines(app)[-2]
+        await press(pilot, key, "j")
+
+        assert "go to 30m or 7d ago" in asked
+        assert app.main.table.cursor_line == 2
 
 
 async def test_scrolling_by_wheel_loads_the_next_page() -> None:
