@@ -132,6 +132,8 @@ class TaskScreen(Screen[None]):
             self.schedules.show(snapshot.schedules)
         if snapshot.view.lists_like(self._view):
             self.table.hear(snapshot)
+        if self.place_bar.has_sent and self.table.jump is None:
+            self._ask_place(False)
         if snapshot.has_detail and snapshot.view.task_id == self._view.task_id:
             self.detail.show(snapshot.detail)
 
@@ -287,19 +289,23 @@ class TaskScreen(Screen[None]):
     def action_go_to(self) -> None:
         if self.table.may_jump:
             self._show_place("list")
-            self.footing.hint.display, self.place_bar.display = False, True
-            self.place_bar.open()
+            self._ask_place(True)
 
     @on(PlaceBar.Written)
     def go_to(self, message: PlaceBar.Written) -> None:
-        self.footing.hint.display, self.place_bar.display = True, False
-        self.set_focus(self.table)
-        self._note(())
-        if message.text:
-            try:
+        self.footing.note, self.table.jump = (), None
+        try:
+            if message.text:
                 self.table.go_to(language.place(message.text, self._clock()))
-            except FilterError as exc:
-                self._note(((clean(f" {exc}"), "failed"),))
+        except FilterError as exc:
+            self._note(((clean(f" {exc}"), "failed"),))
+        if self.table.jump is None:
+            self._ask_place(False)
+
+    def _ask_place(self, on: bool) -> None:
+        self.place_bar.show(on)
+        self.footing.hint.display = not on
+        self.set_focus(self.place_bar if on else self.table)
 
     def action_follow(self) -> None:
         self.table.follow(not self.table.following)

@@ -11,7 +11,11 @@ from sitq_monitor.widgets.prompt import PRINTABLE
 
 
 class PlaceBar(Input):
-    """Takes a place. It is no dialog: one that comes and goes has the whole screen painted twice."""
+    """Takes a place, and stays until that is on the screen, so that all is painted once; a dialog has it painted twice.
+
+    Attributes:
+        has_sent: a place was written and is waited for.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "back")]
 
@@ -27,11 +31,11 @@ class PlaceBar(Input):
             id=id, compact=True, restrict=PRINTABLE, select_on_focus=False,
             placeholder="go to 30m or 7d ago, 14:30, 2026-03-01, a part like 50%, or end",
         )  # fmt: skip
+        self.has_sent = False
 
-    def open(self) -> None:
-        """Begin to write."""
-        self.value = ""
-        self.screen.set_focus(self)
+    def show(self, on: bool) -> None:
+        """Begin to write, or end."""
+        self.value, self.has_sent, self.display = "", False, on
 
     def action_give_up(self) -> None:
         self.post_message(self.Written(None))
@@ -39,4 +43,5 @@ class PlaceBar(Input):
     @on(Input.Submitted)
     def use(self, event: Input.Submitted) -> None:
         event.stop()
+        self.has_sent = True
         self.post_message(self.Written(event.value.strip()))
