@@ -102,6 +102,8 @@ class TaskQuery:
         name: only this name; `*` stands for any text.
         schedule: only those that the schedule of this name stored.
         tag: only those that have this tag.
+        except_queues: none of these lanes.
+        except_names: none of these names; `*` stands for any text.
         text: only those whose id, name, arguments, error or key holds this, whatever the case of its letters.
         since, until: only those enqueued from, or up to, this timezone-aware moment.
         order: which come first; `Order.ENDED` lists final tasks only.
@@ -115,6 +117,8 @@ class TaskQuery:
     name: str | None = None
     schedule: str | None = None
     tag: str | None = None
+    except_queues: tuple[str, ...] = ()
+    except_names: tuple[str, ...] = ()
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None

@@ -43,7 +43,7 @@ class Acting:
 
     def ask(self, action: Action, only: TaskId | None) -> None:
         """Have an action planned for one task, or else for what is marked or under the cursor."""
-        self._say(((f" looking what to {action} …", "muted"),))
+        self._say(((f" looking what to {action.words} …", "muted"),))
         self._source.plan(action, self._scope((only,) if only is not None else None))
 
     def confirm(self, plan: Plan) -> None:

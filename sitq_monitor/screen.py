@@ -15,7 +15,7 @@ from sitq.sanitize import clean
 from sitq.views import Order
 from sitq_monitor import language, phrases
 from sitq_monitor.acting import Acting
-from sitq_monitor.asking import ask_name, ask_place
+from sitq_monitor.asking import ask_name
 from sitq_monitor.deed import Action, Plan, Progress
 from sitq_monitor.footing import Footing
 from sitq_monitor.keys import MUTATING, SCREEN_KEYS
@@ -33,6 +33,7 @@ from sitq_monitor.widgets.dashboard import Dashboard
 from sitq_monitor.widgets.detail import DetailPane
 from sitq_monitor.widgets.filter_bar import FilterBar
 from sitq_monitor.widgets.help import HelpScreen
+from sitq_monitor.widgets.place_bar import PlaceBar
 from sitq_monitor.widgets.roster import Roster
 from sitq_monitor.widgets.state_tabs import StateTabs
 from sitq_monitor.widgets.task_table import TaskTable
@@ -59,6 +60,7 @@ class TaskScreen(Screen[None]):
         self.looking = Looking(clock)
         self.dashboard = Dashboard(id="dashboard", clock=clock)
         self.filter_bar = FilterBar(id="filter-bar")
+        self.place_bar = PlaceBar(id="place-bar")
         self.tabs = StateTabs(id="tabs")
         self.table = TaskTable(id="table", read_only=read_only, clock=clock)
         self.detail = DetailPane(id="detail", clock=clock)
@@ -84,6 +86,7 @@ class TaskScreen(Screen[None]):
             yield self.queues
             yield self.schedules
         yield self.footing.hint
+        yield self.place_bar
         yield self.footing.keys
 
     def on_mount(self) -> None:
@@ -129,6 +132,8 @@ class TaskScreen(Screen[None]):
             self.schedules.show(snapshot.schedules)
         if snapshot.view.lists_like(self._view):
             self.table.hear(snapshot)
+        if self.place_bar.has_sent and self.table.jump is None:
+            self._ask_place(False)
         if snapshot.has_detail and snapshot.view.task_id == self._view.task_id:
             self.detail.show(snapshot.detail)
 
@@ -163,7 +168,7 @@ class TaskScreen(Screen[None]):
         if message.state == self.looking.status and self.place == "list":
             self.table.follow(True)
             return
-        self.looking.status = message.state
+        self.looking.choose(message.state)
         self._start_over()
 
     @on(FilterBar.Written)
@@ -283,7 +288,24 @@ class TaskScreen(Screen[None]):
 
     def action_go_to(self) -> None:
         if self.table.may_jump:
-            ask_place(self.app, self._clock, self.table.go_to)
+            self._show_place("list")
+            self._ask_place(True)
+
+    @on(PlaceBar.Written)
+    def go_to(self, message: PlaceBar.Written) -> None:
+        self.footing.note, self.table.jump = (), None
+        try:
+            if message.text:
+                self.table.go_to(language.place(message.text, self._clock()))
+        except FilterError as exc:
+            self._note(((clean(f" {exc}"), "failed"),))
+        if self.table.jump is None:
+            self._ask_place(False)
+
+    def _ask_place(self, on: bool) -> None:
+        self.place_bar.show(on)
+        self.footing.hint.display = not on
+        self.set_focus(self.place_bar if on else self.table)
 
     def action_follow(self) -> None:
         self.table.follow(not self.table.following)
@@ -316,7 +338,9 @@ class TaskScreen(Screen[None]):
 
     def action_run_now(self) -> None:
         schedule = self._schedule()
-        if schedule is not None and self.place == "schedules":
+        if self.place != "schedules":
+            self.action_act(Action.RUN_NOW)
+        elif schedule is not None:
             self.acting.run_schedule(schedule)
 
     def action_export(self) -> None:

@@ -58,13 +58,14 @@ class Feed:
         self.rate = RATE
         self._read_only = read_only
         self._view = view
+        self._answered: View | None = None
         self._opened: Future[None] = Future()
         self._has_screen = False
         self._thread = threading.Thread(target=self._main, name="sitq-monitor-feed", daemon=True)
         self._lock = threading.Lock()
         self._post: Callable[[News], None] | None = None
         self._newest: dict[str, Snapshot] = {}
-        self._lanes: tuple[Lane, ...] = ()
+        self._lanes: tuple[Lane, ...] = ()  # at once, by search, the pulse
         self._halted = threading.Event()
 
     def open(self) -> None:
@@ -98,8 +99,9 @@ class Feed:
 
     def look(self, view: View) -> None:
         """Read this from now on, at once first. A view that follows before that takes its place."""
-        self._view = view
-        self._call(self._ask)
+        before, self._view = self._view, view
+        searches = view.asks_for_pages or not view.lists_like(before)
+        self._call(partial(self._ask, 2 if searches else 1))
 
     def plan(self, action: Action, scope: Scope) -> None:
         """Look what an action would reach; a `Plan` tells."""
@@ -140,8 +142,9 @@ class Feed:
         with contextlib.suppress(RuntimeError, AttributeError):  # the loop is not there any more, or not yet
             self._loop.call_soon_threadsafe(function)
 
-    def _ask(self) -> None:
-        for lane in self._lanes:
+    def _ask(self, lanes: int | None = None) -> None:
+        """Have the first so many lanes read at once, or all of them."""
+        for lane in self._lanes[:lanes]:
             lane.ask()
 
     def _stop(self) -> None:
@@ -192,8 +195,8 @@ class Feed:
 
     async def _serve(self, inspector: Inspector) -> None:
         async with asyncio.TaskGroup() as group:
-            at_once = Lane(partial(self._read_at_once, inspector, Whole()), lambda: self.rate)
-            self._lanes = (at_once,)
+            at_once = Lane(partial(self._read_at_once, inspector), lambda: self.rate)
+            self._lanes, self._answered = (at_once,), None
             duties = [group.create_task(duty) for duty in (at_once.run(), self._hear(inspector), self._search())]
             duties.append(group.create_task(self._obey(inspector)))
             await self._stopping.wait()
@@ -212,15 +215,15 @@ class Feed:
             if changed:
                 await asyncio.sleep(1 / self.rate / 8)  # commits that follow each other are one change
 
-    async def _read_at_once(self, inspector: Inspector, whole: "Whole") -> bool:
-        """Read all of the view, or only what was asked for if all was read a moment ago."""
-        view = self._view
-        if whole.is_fresh(view, 1 / self.rate):
+    async def _read_at_once(self, inspector: Inspector) -> bool:
+        """Read all of the view, or first only what a person wants to see now of a list that is shown already."""
+        view, before = self._view, self._answered
+        self._answered = view
+        if before not in (None, view) and before.lists_like(view):
             self._tell(await answer_in_part(inspector, view))
             if view.live:
                 self._lanes[0].hear()
             return True
-        whole.read(view)
         return self._publish("at once", await answer_at_once(inspector, view))
 
     async def _search(self) -> None:
@@ -242,7 +245,8 @@ class Feed:
         now = datetime.now(UTC)
         schedules = schedules_of(await inspector.schedules())
         snapshot = Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now), schedules=schedules)
-        return self._publish("pulse", snapshot)
+        self._publish("pulse", snapshot)
+        return True  # a pulse is in no hurry: it rests also when it was what it had been
 
     async def _obey(self, inspector: Inspector) -> None:
         while True:
@@ -276,22 +280,6 @@ class Feed:
         with self._lock:
             if self._post is not None:
                 self._post(news)
-
-
-class Whole:
-    """Remembers when a view was last read as a whole."""
-
-    def __init__(self) -> None:
-        self._view: View | None = None
-        self._at = 0.0
-
-    def read(self, view: View) -> None:
-        self._view, self._at = view, time.monotonic()
-
-    def is_fresh(self, view: View, seconds: float) -> bool:
-        """Tell whether the same list was read as a whole, for another view of it, less than so many seconds ago."""
-        seen = self._view
-        return seen not in (None, view) and seen.lists_like(view) and time.monotonic() - self._at < seconds
 
 
 def _in_words(exc: BaseException) -> str:

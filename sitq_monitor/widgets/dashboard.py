@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import RenderResult
 from textual.content import Content
+from textual.geometry import Region
 from textual.widget import Widget
 
 from sitq_monitor.bars import lying, upright
@@ -48,8 +50,18 @@ class Dashboard(Widget):
 
     def _draw(self) -> None:
         if self.is_mounted and self.display and (lines := self._lines(self.size.width)) != self._drawn:
+            self._refresh_changes(self._drawn, lines)
             self._drawn = lines
+
+    def _refresh_changes(self, before: _Lines, after: _Lines) -> None:
+        """Paint what differs: all of it four times a second would be most of what the terminal is sent."""
+        if len(before) != len(after):
             self.refresh()
+            return
+        for y, (old, new) in enumerate(zip(before, after, strict=True)):
+            if old != new:
+                start, end = _span_of_changes(old, new)
+                self.refresh(Region(start, y, end - start, 1))
 
     def _lines(self, width: int) -> list[list[Part]]:
         rest = width - _THROUGHPUT - _LATENCY - _QUEUE_BAR - _NAME - 16 - _WORKER
@@ -61,6 +73,15 @@ class Dashboard(Widget):
             _workers(self._counts, self._clock()),
         )
         return [[part for block in blocks for part in block[line]] for line in range(LINES + 1)]
+
+
+def _span_of_changes(before: Sequence[Part], after: Sequence[Part]) -> tuple[int, int]:
+    """Tell from where to where a line differs from what it was, in cells; what changes keeps its width mostly."""
+    edges = [list(accumulate((cell_len(text) for text, _ in line), initial=0)) for line in (before, after)]
+    if len(before) != len(after) or edges[0] != edges[1]:
+        return 0, max(edges[0][-1], edges[1][-1])
+    changed = [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    return edges[0][changed[0]], edges[0][changed[-1] + 1]
 
 
 def _throughput(pulse: Pulse, width: int) -> _Lines:

@@ -8,6 +8,8 @@ from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widgets import Static
 
 from sitq_monitor.clock import TICK, utc_now
@@ -90,6 +92,7 @@ class Section(Static):
     """A piece of the pane, whose text can be selected and copied."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
+    virtual_size = Reactive(Size(0, 0))  # it does not scroll, and each new height would have all laid out once more
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id, markup=False)

@@ -32,16 +32,75 @@ async def test_plan_tells_what_would_be_reached_and_changes_nothing(store: Fille
 
 @pytest.mark.parametrize(
     ("action", "reached"),
-    [(Action.REQUEUE, {"failed"}), (Action.CANCEL, {"waiting"}), (Action.DELETE, {"failed", "waiting"})],
+    [
+        (Action.REQUEUE, {"failed"}),
+        (Action.CANCEL, {"waiting", "scheduled"}),
+        (Action.DELETE, {"failed", "waiting", "scheduled"}),
+        (Action.RUN_NOW, {"scheduled"}),
+        (Action.RERUN, {"failed", "waiting", "scheduled"}),
+    ],
 )
 async def test_action_reaches_only_the_states_that_are_its_own(
     store: FilledStore, listener: Listener, action: Action, reached: set[str]
 ) -> None:
-    ids = {"failed": await store.fail(), "waiting": await store.enqueue()}
+    ids = {
+        "failed": await store.fail(),
+        "waiting": await store.enqueue(),
+        "scheduled": await store.enqueue(delay=3600.0),
+    }
 
     outcome = await listener.do(action, *ids.values())
 
     assert (outcome.asked, outcome.reached, outcome.trouble) == (len(reached), len(reached), None)
+
+
+async def test_run_now_makes_due_what_waited_for_its_moment(store: FilledStore, listener: Listener) -> None:
+    later = await store.enqueue("later", delay=3600.0)
+
+    await listener.do(Action.RUN_NOW, name="later")
+
+    info = await store.look_up(later)
+    assert info.phase(datetime.now(UTC)) == "pending"
+
+
+async def test_rerun_stores_copies_of_all_that_match_and_none_of_the_copies(
+    store: FilledStore, listener: Listener
+) -> None:
+    await store.enqueue_many(700)
+    plan = await listener.plan(Action.RERUN, name="greet")
+
+    listener.feed.act(plan)
+    outcome = await listener.heard(Tally)
+
+    assert (plan.eligible, outcome.reached) == (700, 700)
+    (lane,) = (await store.backend.stats()).queues
+    assert lane.pending == 1400
+
+
+async def test_plan_for_one_task_tells_its_arguments(store: FilledStore, listener: Listener) -> None:
+    waiting = await store.enqueue(arguments="'ada', times=2\x1b[2J")
+
+    assert (await listener.plan(Action.RERUN, waiting)).arguments == "'ada', times=2␛[2J"
+
+
+async def test_plan_to_run_all_now_is_counted_by_the_store(store: FilledStore, listener: Listener) -> None:
+    await store.enqueue_many(PLAN_LIMIT)
+    await store.enqueue(delay=3600.0)
+
+    plan = await listener.plan(Action.RUN_NOW, status=TaskStatus.PENDING)
+
+    assert (plan.eligible, plan.skipped, plan.counted_all) == (1, (("pending", PLAN_LIMIT),), True)
+
+
+async def test_what_a_filter_leaves_out_is_not_reached(store: FilledStore, listener: Listener) -> None:
+    kept = [await store.fail("keep"), await store.enqueue("send", queue="mail"), await store.enqueue("tidy")]
+    await store.enqueue("send")
+    excepted = {"except_names": ("ti*",), "except_queues": ("mail",), "except_statuses": (TaskStatus.FAILED,)}
+
+    outcome = await listener.do(Action.DELETE, **excepted)
+
+    assert outcome.reached == 1
+    assert {info.id for info in await store.list()} == set(kept)
 
 
 async def test_all_that_match_are_reached_but_those_that_arrive_later(store: FilledStore, listener: Listener) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from sitq.sanitize import Clean, clean
 from sitq.views import Order
 from sitq_monitor.app import MonitorApp
 from sitq_monitor.deed import Action, Plan, Scope, Tally
+from sitq_monitor.format import FACES
 from sitq_monitor.model import AttemptRow, Counts, QueueRow, ScheduleRow, TaskDetail, TaskId, TaskRow, WorkerRow
 from sitq_monitor.source import News
 from sitq_monitor.view import END, Rows, Snapshot, View
@@ -147,21 +149,23 @@ class Still:
 
     def plan(self, action: Action, scope: Scope) -> None:
         chosen = [row for row in self.rows if row.id in scope.ids] if scope.ids is not None else self._listed(scope)
-        skipped = [row.status for row in chosen if row.status not in action.reaches]
+        left = [row for row in chosen if not action.may(row.status, row.phase)]
+        skipped = Counter(row.phase if row.status in action.reaches else row.status.value for row in left)
         self.plans.append(
             Plan(
                 action=action,
                 scope=scope,
-                eligible=len(chosen) - len(skipped),
-                skipped=tuple((status, skipped.count(status)) for status in TaskStatus if status in skipped),
-                names=tuple(dict.fromkeys(row.name for row in chosen if row.status in action.reaches)),
+                eligible=len(chosen) - skipped.total(),
+                skipped=tuple((phase, skipped[phase]) for phase in FACES if skipped[phase]),
+                names=tuple(dict.fromkeys(row.name for row in chosen if action.may(row.status, row.phase))),
+                arguments=chosen[0].note if len(chosen) == 1 and not chosen[0].note_is_error else None,
             )
         )
         self._post(self.plans[-1])
 
     def act(self, plan: Plan) -> None:
         among = plan.scope.ids if plan.scope.ids is not None else [row.id for row in self._listed(plan.scope)]
-        reached = [row.id for row in self.rows if row.id in among and row.status in plan.action.reaches]
+        reached = [row.id for row in self.rows if row.id in among and plan.action.may(row.status, row.phase)]
         self.acts.append((plan.action, reached))
         self.say(Tally(action=plan.action, asked=len(reached), reached=len(reached)))
 

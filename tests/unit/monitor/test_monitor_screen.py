@@ -63,6 +63,19 @@ async def test_state_in_a_filter_chooses_the_tab() -> None:
         assert not app.main.footing.filter.display
 
 
+async def test_state_that_is_left_out_goes_with_the_tab_of_all() -> None:
+    source = Still(FAILED)
+    app = make_app(source)
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "5", "slash", *"-state:success -name:x", "enter")
+        without = source.view.filter
+        await press(pilot, "4")
+
+        assert without == Filter(except_statuses=(TaskStatus.SUCCESS,), except_names=("x",))
+        assert source.view.filter == Filter(status=TaskStatus.SUCCESS, except_names=("x",))
+        assert app.main.looking.text == "-name:x"
+
+
 async def test_filter_that_cannot_be_understood_changes_nothing() -> None:
     app = make_app(Still(make_rows(3)))
     async with app.run_test(size=NARROW) as pilot:
@@ -96,6 +109,8 @@ async def test_filters_used_before_come_back_by_up_and_down() -> None:
         ("que", "queue:"),
         ("state:f", "state:failed"),
         ("x queue:ma", "x queue:mail"),
+        ("-queue:ma", "-queue:mail"),
+        ("-st", "-state:"),
         ("name:task_0003", "name:task_0003"),
     ],
 )
