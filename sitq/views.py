@@ -1,9 +1,11 @@
 """The records that people see: tasks, attempts, output, counts, and what they may ask for."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 
 from sitq.core import Cause, Progress, TaskStatus, WorkerInfo
@@ -125,6 +127,17 @@ class TaskQuery:
     order: Order = Order.NEWEST
     before: str | None = None
     limit: int = 100
+
+    def takes_name(self, name: str) -> bool:
+        """Tell whether a name is one of those that are asked for; for stores that cannot compare patterns."""
+        if self.name is not None and not _pattern(self.name).fullmatch(name):
+            return False
+        return not any(_pattern(pattern).fullmatch(name) for pattern in self.except_names)
+
+
+@cache
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
 
 
 class OutputChunk(NamedTuple):

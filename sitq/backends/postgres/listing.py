@@ -53,7 +53,11 @@ def _plain(query: TaskQuery) -> list[_Condition]:
     if query.queue is not None:
         found.append(("queue = ?", (query.queue,)))
     if query.name is not None:
-        found.append(("name like ?", (_literally(query.name).replace("*", "%"),)))
+        found.append(("name like ?", (_like(query.name),)))
+    if query.except_queues:
+        found.append(("queue <> all(?::text[])", (list(query.except_queues),)))
+    if query.except_names:
+        found.append(("not name like any(?::text[])", ([_like(name) for name in query.except_names],)))
     if query.schedule is not None:
         found.append(("schedule = ?", (query.schedule,)))
     if query.tag is not None:
@@ -62,6 +66,10 @@ def _plain(query: TaskQuery) -> list[_Condition]:
     if query.text is not None:
         found.append((f"({_TEXT})", (f"%{_literally(query.text)}%",) * _TEXT.count("?")))
     return found
+
+
+def _like(name: str) -> str:
+    return _literally(name).replace("*", "%")
 
 
 def _literally(text: str) -> str:

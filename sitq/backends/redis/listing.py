@@ -1,6 +1,5 @@
 """How tasks are listed on a Redis store: the server walks an index in stretches, most conditions are tested here."""
 
-import re
 from collections.abc import Callable, Iterator
 
 from sitq.backends.redis.connection import Connection
@@ -60,9 +59,10 @@ def _tests(query: TaskQuery) -> Iterator[_Test]:
 
 
 def _plain_tests(query: TaskQuery) -> Iterator[_Test]:
-    if query.name is not None:
-        pattern = re.compile(".*".join(map(re.escape, query.name.split("*"))), re.DOTALL)
-        yield lambda info: pattern.fullmatch(info.name) is not None
+    if query.name is not None or query.except_names:
+        yield lambda info: query.takes_name(info.name)
+    if query.except_queues:
+        yield lambda info: info.queue not in query.except_queues
     if query.schedule is not None:
         yield lambda info: info.schedule == query.schedule
     if query.tag is not None:
