@@ -9,12 +9,14 @@ import sys
 import threading
 from dataclasses import replace
 
+from sitq._niceness import stand_back
 from sitq.notebook.lines import FORMAT
 from sitq.worker import Worker
 
 ARGUMENTS = "SITQ_WORKER_ARGUMENTS"  # the variable of the environment that holds them, as JSON
 KEPT = ":kept"  # how the id of a worker ends that belongs to no kernel; kernels find it in the store by that
 _LONG = 1e9  # seconds of grace: as long as they take
+_NICE = 10  # so that cells keep their speed beside tasks that compute
 
 
 def run(main: str) -> None:
@@ -32,16 +34,21 @@ def main_attached(path: str, concurrency: int, grace: float | None) -> None:
     Args:
         grace: seconds that running tasks get then; None lets them end.
     """
-    logging.basicConfig(level=logging.INFO, format=FORMAT)
+    _settle()
     asyncio.run(_serve(path, concurrency, _LONG if grace is None else grace))
 
 
 def main_kept(path: str, concurrency: int) -> None:
     """Serve a store until SIGTERM, which lets running tasks end; a second one gives them back."""
-    logging.basicConfig(level=logging.INFO, format=FORMAT)
+    _settle()
     worker = Worker(path, max_concurrency=concurrency, executor="process", grace=_LONG)
     worker.info = replace(worker.info, id=worker.info.id + KEPT)
     worker.run()
+
+
+def _settle() -> None:
+    logging.basicConfig(level=logging.INFO, format=FORMAT)
+    stand_back(_NICE)
 
 
 async def _serve(path: str, concurrency: int, grace: float) -> None:

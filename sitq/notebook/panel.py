@@ -44,11 +44,13 @@ class Panel:
     Args:
         source: what to show.
         rows: how many tasks at most; with 0 it is one line for all.
+        sharing: tells how many panels are drawn, itself among them; each looks the more seldom.
     """
 
-    def __init__(self, source: Source, *, rows: int = _ROWS) -> None:
+    def __init__(self, source: Source, *, rows: int = _ROWS, sharing: Callable[[], int] = lambda: 1) -> None:
         self._source = source
         self._rows = rows
+        self._sharing = sharing
         self._view = _view_for(source, rows)
         self._stopped = threading.Event()
         self._drawing = threading.Lock()  # so that what was seen last is shown last
@@ -71,7 +73,7 @@ class Panel:
             self._draw()
 
     def _keep_drawing(self) -> None:
-        while not self._stopped.wait(self._view.interval):
+        while not self._stopped.wait(self._view.interval * self._sharing()):
             self._draw()
 
     def _draw(self) -> None:

@@ -1,5 +1,6 @@
 """A worker process beside a kernel: on all cores, killed for certain, alive when the kernel is not."""
 
+import os
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,22 @@ def test_functions_of_cells_run_in_other_processes(run: Run) -> None:
     """)
 
     assert cell.text == "1 2 3\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no niceness")
+def test_tasks_let_cells_go_first(run: Run) -> None:
+    cell = run("""
+        def niceness():
+            time.sleep(0.5)  # the group learns it a moment later
+            group = "/proc/self/autogroup"
+            of_group = open(group).read().split()[-1:] if os.path.exists(group) else []
+            return os.nice(0) - here, [int(word) - os.nice(0) for word in of_group]
+        here = os.nice(0)
+        a, b = w.submit(niceness), w.submit(niceness)
+        print(a.result(15)[0], *{*a.result()[1], *b.result()[1]})
+    """)
+
+    assert cell.text in ("10 0\n", "10\n")  # the latter where sessions are no groups
 
 
 def test_cancel_ends_what_never_looks_up(run: Run) -> None:
