@@ -140,10 +140,10 @@ class PostgresBackend(Backend):
         await self._store.act(_REPORT, reports, weight=len(reports))
 
     async def stop_requests(self, worker_id: str) -> set[str]:
-        return await self._store.read(reads.stop_requests, worker_id)
+        return await self._store.stop_requests(worker_id)
 
     async def cancel(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._store.act(_CANCEL, ids))
+        return await self._store.cancel(_CANCEL, ids)
 
     async def requeue(self, ids: Collection[str]) -> set[str]:
         return cast(set[str], await self._store.act(_REQUEUE, ids))

@@ -15,6 +15,7 @@ class Bell:
         self._waiters: dict[asyncio.Future[bool], frozenset[str]] = {}
         self._unheard: set[str] = set()
         self.due: float | None = None  # by the loop's clock; None when none is known
+        self.stops = 0  # how often it was told that running tasks are to stop
 
     def close(self) -> None:
         """Let all waiters go. Harmless after the loop has ended."""
@@ -37,10 +38,12 @@ class Bell:
     def on_notification(self, _connection: object, _pid: int, _channel: str, message: str) -> None:
         """Take what another session told; a message without keys means that anything may have changed."""
         told = json.loads(message)
+        if not told or told["stops"]:
+            self.stops += 1
         if told.get("due") is not None:
             self.plan(float(told["due"]))
         if told.get("keys") or not told:
-            self.ring(told.get("keys") or ())
+            self.ring(told.get("keys", ()))
 
     def plan(self, seconds: float) -> None:
         """Note that a task becomes due in so many seconds."""

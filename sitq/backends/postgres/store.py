@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TypeVar, cast
 
 from sitq.backends.batching import Batcher
+from sitq.backends.postgres import reads
 from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.bell import Bell
 from sitq.backends.postgres.claims import Exchange, Exchanged, exchange
@@ -58,6 +59,7 @@ class OpenStore:
         self._exchange = Verb(self._exchange_one, again=True)
         self._finish = Verb(self._finish_together, together=True, again=True)
         self._trips: dict[str | None, int] = {}  # exchanges whose answer has not come, by worker
+        self._stops_seen: dict[str, int] = {}  # by worker
         self._asked_at = 0.0
         self._listening: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -129,6 +131,22 @@ class OpenStore:
             self._bell.plan(exchanged.due)
         return {outcome.id for outcome in outcomes} - exchanged.refused, exchanged.claims
 
+    async def cancel(self, verb: Verb, ids: Collection[str]) -> set[str]:
+        """Cancel, and know of it before the server tells."""
+        reached: set[str] = await self.act(verb, ids)
+        self._bell.stops += 1
+        return reached
+
+    async def stop_requests(self, worker_id: str) -> set[str]:
+        """Ask the server only if it has told of a cancellation since: workers ask each time that they were woken."""
+        told = self._bell.stops
+        if self._looking.is_open and self._stops_seen.get(worker_id) == told:
+            return set()
+        found = await self.read(reads.stop_requests, worker_id)
+        if not found:
+            self._stops_seen[worker_id] = told
+        return found
+
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
         """Wait for the bell, for a task to become due, or for another worker's process to die."""
         self.check_use()
@@ -173,6 +191,7 @@ class OpenStore:
         """Hear of changes on a connection that was opened, and wake all: what came before was not heard."""
         await connection.add_listener(self.address.channel, self._bell.on_notification)
         await self._note_next_due(connection)
+        self._bell.stops += 1
         self._bell.ring(())
 
     async def _write(self, batch: list[_Request]) -> list[Any]:

@@ -34,16 +34,22 @@ async def enqueue(connection: Connection, address: Address, requests: Sequence[S
     return [list(islice(ids, len(request))) for request in requests]
 
 
-def statement_for(tasks: Sequence[Task]) -> tuple[str, list[list[Any]]]:
+def statement_for(tasks: Sequence[Task]) -> tuple[str, list[list[Any] | None]]:
     """Choose the statement that stores tasks, and write them as its parameters: one column each."""
     if any(is_special(task) for task in tasks):
         return _ENQUEUE, columns([special_row(task) for task in tasks], SPECIAL)
     return _ENQUEUE_PLAIN, columns([_plain(task) for task in tasks], _PLAIN)
 
 
-def columns(rows: Sequence[Sequence[Any]], types: str) -> list[list[Any]]:
-    """Turn rows into the parameters of these types, one array each."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in types.split(",")]
+def columns(rows: Sequence[Sequence[Any]], types: str) -> list[list[Any] | None]:
+    """Turn rows into the parameters of these types: one array each, or None where all are None."""
+    if not rows:
+        return [None for _ in types.split(",")]
+    return [list(column) if any(map(_is_given, column)) else None for column in zip(*rows, strict=True)]
+
+
+def _is_given(value: object) -> bool:
+    return value is not None
 
 
 def is_special(task: Task) -> bool:
@@ -57,12 +63,12 @@ def _plain(task: Task) -> tuple[Any, ...]:
         task.queue,
         clean(task.name),
         task.payload,
-        task.priority,
+        task.priority or None,
         task.eta,
-        task.delay,
+        task.delay or None,
         task.expires,
         task.timeout,
-        task.max_attempts,
+        task.max_attempts if task.max_attempts > 1 else None,
         task.python,
         task.executor,
         task.retention,

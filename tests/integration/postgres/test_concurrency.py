@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from contract.builders import claim_all, failure, look_up, make_task, register, success
+from contract.builders import claim_all, eventually, failure, look_up, make_task, register, success
 
 from sitq.backends.base import Backend
 from sitq.backends.postgres import PostgresBackend
@@ -99,3 +99,18 @@ async def test_verbs_that_meet_on_the_same_tasks_never_fail(doors: list[Backend]
 
     stats = await doors[0].stats()
     assert [stats.count(status) for status in TaskStatus] == [0] * len(TaskStatus)
+
+
+async def test_cancellations_are_told_to_all_workers_of_one_backend(doors: list[Backend]) -> None:
+    """Each asks the server only when it was told of one, and that by the backend that they share."""
+    workers = [await register(doors[0]) for _ in range(2)]
+    claims = []
+    for worker in workers:
+        await doors[0].enqueue([make_task()])
+        claims += await claim_all(doors[0], worker)
+    before = [await doors[0].stop_requests(worker.id) for worker in workers]
+    await doors[1].cancel([claim.id for claim in claims])
+
+    for worker, claim in zip(workers, claims, strict=True):
+        assert await eventually(lambda worker=worker: doors[0].stop_requests(worker.id)) == {claim.id}
+    assert before == [set(), set()]

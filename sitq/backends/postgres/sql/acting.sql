@@ -14,7 +14,8 @@ begin
   from (select seq, id, state from sitq.task where id = any(ids) and state < 3 order by seq for update) as locked;
   update sitq.task set cancel = true where seq = any(running);
   perform sitq.wake(
-    asked || sitq.make_cancelled(pending, 'TaskCancelledError: it was cancelled before it started'));
+    asked || sitq.make_cancelled(pending, 'TaskCancelledError: it was cancelled before it started'),
+    stops => asked is not null);
   return query select unnest(reached);
 end $$;
 

@@ -1,7 +1,9 @@
 -- What the verbs share. Each verb is one function: one statement, one round trip, one transaction.
 
--- Tell all who listen that something changed for these lanes and tasks, and when a task becomes due.
-create or replace function sitq.wake(keys text[], due timestamptz default null) returns void
+-- Tell all who listen that something changed for these lanes and tasks, when a task becomes due, and whether running
+-- tasks are to stop.
+create or replace function sitq.wake(keys text[], due timestamptz default null, stops boolean default false)
+returns void
 language plpgsql as $$
 declare
   message text;
@@ -9,7 +11,8 @@ begin
   if coalesce(cardinality(keys), 0) = 0 and due is null then
     return;
   end if;
-  message := json_build_object('keys', keys, 'due', extract(epoch from due - clock_timestamp()))::text;
+  message := json_build_object(
+    'keys', keys, 'due', extract(epoch from due - clock_timestamp()), 'stops', stops)::text;
   if octet_length(message) > 7900 then  -- a notification holds 8,000 bytes; this one means anything
     message := '{}';
   end if;

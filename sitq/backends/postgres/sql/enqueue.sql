@@ -1,4 +1,4 @@
--- The producer's verb: tasks come as columns.
+-- The producer's verb: tasks come as columns, one array each; null stands for a column of nulls, which mean the default.
 
 -- Store tasks that nothing can refuse, since they have no key and no needs; an id that exists is left alone.
 create or replace function sitq.enqueue_plain(
@@ -13,17 +13,17 @@ declare
   due timestamptz;
 begin
   with given as (
-    select *, coalesce(eta, moment + delay * interval '1 second') as due_at
+    select *, coalesce(eta, moment + coalesce(delay, 0) * interval '1 second') as due_at
     from unnest(ids, queues, names, payloads, priorities, etas, delays, expiries, timeouts, budgets, pythons, executors,
-      retentions, tags, metas, arguments) with ordinality
+      retentions, tags, metas, arguments)
       as given(id, queue, name, payload, priority, eta, delay, expires, timeout, max_attempts, python, executor,
-        retention, tag, meta, argument, place)
-    order by place),
+        retention, tag, meta, argument)),
   added as (
     insert into sitq.task(id, queue, name, payload, state, priority, due_at, enqueued_at, expires_at, timeout,
       max_attempts, python, executor, retention, tags, meta, arguments)
-    select id, queue, name, payload, case when given.due_at > moment then 0 else 1 end, priority, given.due_at, moment,
-      moment + expires * interval '1 second', timeout, max_attempts, python, executor, retention, tag, meta, argument
+    select id, queue, name, payload, case when given.due_at > moment then 0 else 1 end, coalesce(priority, 0),
+      given.due_at, moment, moment + expires * interval '1 second', timeout, coalesce(max_attempts, 1), python, executor,
+      retention, tag, meta, argument
     from given
     on conflict (id) do nothing
     returning queue, state, due_at),
@@ -52,7 +52,7 @@ declare
   due timestamptz;
 begin
   for given in
-    select *, coalesce(eta, moment + delay * interval '1 second') as due_at
+    select *, coalesce(eta, moment + coalesce(delay, 0) * interval '1 second') as due_at
     from unnest(ids, queues, names, payloads, priorities, etas, delays, expiries, timeouts, budgets, pythons, executors,
       retentions, tags, metas, arguments, keys, conflicts, needs, afters, policies) with ordinality
       as given(id, queue, name, payload, priority, eta, delay, expires, timeout, max_attempts, python, executor,
@@ -64,8 +64,8 @@ begin
       insert into sitq.task(id, queue, name, payload, state, priority, due_at, enqueued_at, expires_at, timeout,
         max_attempts, python, executor, retention, tags, meta, arguments, key)
       select given.id, given.queue, given.name, given.payload, case when given.due_at > moment then 0 else 1 end,
-        given.priority, given.due_at, moment, moment + given.expires * interval '1 second', given.timeout,
-        given.max_attempts, given.python, given.executor, given.retention, given.tag, given.meta, given.argument,
+        coalesce(given.priority, 0), given.due_at, moment, moment + given.expires * interval '1 second', given.timeout,
+        coalesce(given.max_attempts, 1), given.python, given.executor, given.retention, given.tag, given.meta, given.argument,
         given.key
       where not exists (select from sitq.task where id = given.id)
       on conflict do nothing

@@ -14,9 +14,16 @@ set enable_seqscan = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   me record;
+  look record;
 begin
   select seq, python into me from sitq.worker where worker.id = worker_id and stopped_at is null;
-  if not found or cardinality(ids) = 0 and not sitq.may_claim(me.python) then
+  wanted := case when found then wanted else 0 end;
+  select
+    (select min(due_at) from sitq.task where state = 0) as due,
+    exists (select from sitq.task where state = 1) as has_ready,
+    exists (select from sitq.task where state = -2 and python = me.python) as has_parked
+  into look;
+  if ids is null and not look.has_ready and not look.has_parked and look.due > clock_timestamp() is not false then
     wanted := 0;  -- and nothing is locked or written: idle workers cost no flush of the log
   end if;
   if wanted > 0 then
@@ -24,28 +31,25 @@ begin
     perform from sitq.worker where seq = me.seq and stopped_at is null for key share;
     wanted := case when found then wanted else 0 end;
   end if;
-  if cardinality(ids) > 0 then
+  if ids is not null then
     return query select 1, refused.id, null::integer, null, null, null::bytea, null::integer, null::integer,
       null::bigint, null::float8, null, null::boolean, null, null::timestamptz
     from unnest(sitq.finish(
       ids, attempts, states, causes, results, errors, tracebacks, delays, durations, trip_id, lost_trip)
     ) as refused(id);
   end if;
+  if wanted > 0 and (look.has_parked or look.due <= clock_timestamp()) then
+    perform sitq.promote(clock_timestamp(), me.python);
+    select min(due_at) into look.due from sitq.task where state = 0;
+  end if;
   if wanted > 0 or lost_trip is not null then
     return query select * from sitq.claim(me.seq, me.python, lanes, wanted, trip_id, lost_trip);
   end if;
-  return query select 2, null, null::integer, null, null, null::bytea, null::integer, null::integer, null::bigint,
-    extract(epoch from due - clock_timestamp())::float8, null, null::boolean, null, null::timestamptz
-  from (select min(due_at) from sitq.task where state = 0) as next(due) where due is not null;
+  if look.due is not null then
+    return query select 2, null, null::integer, null, null, null::bytea, null::integer, null::integer, null::bigint,
+      extract(epoch from look.due - clock_timestamp())::float8, null, null::boolean, null, null::timestamptz;
+  end if;
 end $$;
-
--- Tell whether something may be there to claim: ready, due, or left for this version of Python.
-create or replace function sitq.may_claim(version text) returns boolean
-language sql stable as $$
-  select exists (select from sitq.task where state = 1)
-    or exists (select from sitq.task where state = 0 and due_at <= clock_timestamp())
-    or exists (select from sitq.task where state = -2 and python = version)
-$$;
 
 -- Write outcomes under their fence, and answer the ids of those that are refused.
 create or replace function sitq.finish(
@@ -167,7 +171,6 @@ begin
     get diagnostics missing = row_count;
     missing := wanted - missing;
   end if;
-  perform sitq.promote(moment, version);
   lanes := sitq.open_lanes(lanes);
 
   while missing > 0 loop

@@ -25,9 +25,9 @@ begin
     insert into sitq.task(id, queue, name, payload, state, priority, due_at, enqueued_at, expires_at, timeout,
       max_attempts, python, executor, retention, tags, meta, arguments, key, on_failure, attempt, cause, error,
       traceback, value, started_at, finished_at, purge_at)
-    select given.id, given.queue, name, payload, given.state, priority, coalesce(eta, came), came,
-      came + expires * interval '1 second', timeout, max_attempts, python, executor, retention, tag, meta, argument,
-      key, case when given.needs is not null then on_failure end, attempt, cause, error, traceback, value, started_at,
+    select given.id, given.queue, name, payload, given.state, coalesce(priority, 0), coalesce(eta, came), came,
+      came + expires * interval '1 second', timeout, coalesce(max_attempts, 1), python, executor, retention, tag,
+      meta, argument, key, case when given.needs is not null then on_failure end, attempt, cause, error, traceback, value, started_at,
       ended, ended + retention * interval '1 second'
     from given
     on conflict (id) do nothing
