@@ -1,6 +1,7 @@
 """One store from many loops, threads and processes: each has connections of its own, and what a dead loop left goes."""
 
 import asyncio
+import gc
 import os
 import sys
 import threading
@@ -40,6 +41,7 @@ def test_backend_whose_loop_has_ended_is_opened_again(url: str) -> None:
             return (await backend.stats()).count(TaskStatus.PENDING)
 
     assert (told, asyncio.run(go_on())) == (False, 1)
+    gc.collect()  # of what the dead loop left, which warns
 
 
 async def test_twins_on_two_threads_share_the_store(backend: RedisBackend) -> None:
