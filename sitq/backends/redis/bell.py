@@ -1,4 +1,4 @@
-"""Wakes who waits for a change of a Redis store: by what its scripts publish, and when a task becomes due."""
+"""Wakes who waits for a change of a Redis store: by what its verbs publish, and when a task becomes due."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ class Bell:
 
     Args:
         connection: for the subscription alone; not open yet.
-        channel: where the store's scripts publish.
+        channel: where the store's verbs publish.
     """
 
     def __init__(self, connection: Connection, channel: str) -> None:

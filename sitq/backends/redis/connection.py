@@ -1,4 +1,4 @@
-"""One connection to a Redis server, made again when it was lost, over which the store's scripts are called."""
+"""One connection to a Redis server, made again when it was lost, over which the store's functions are called."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from redis.asyncio import ConnectionPool
 
 from sitq.backends.redis.address import Address
 from sitq.backends.redis.errors import lost, refused_login, store_error
-from sitq.backends.redis.scripts import script
+from sitq.backends.redis.library import library
 from sitq.backends.redis.server import check_server
 from sitq.exceptions import ConnectionError, StoreBusyError
 
@@ -72,10 +72,17 @@ class Connection:
         link, self._link = self._link, None
         if link is not None:
             with contextlib.suppress(*_GONE, RuntimeError):
+                await link.disconnect()
+
+    async def _drop(self) -> None:
+        """Let go of a connection that does not hold, or whose next answer would be another one's."""
+        link, self._link = self._link, None
+        if link is not None:
+            with contextlib.suppress(*_GONE):
                 await link.disconnect(nowait=True)
 
-    async def run(self, name: str, *arguments: Word, again: bool = True) -> Any:
-        """Call the script of a verb and return its answer.
+    async def run(self, verb: str, *arguments: Word, again: bool = True) -> Any:
+        """Call the function of a verb and return its answer.
 
         Args:
             again: doing it twice is doing it once, so that it is sent again when the connection was lost.
@@ -84,12 +91,11 @@ class Connection:
             ConnectionError: the server went away; what was asked may have been done.
             BackendError: it refused.
         """
-        wanted = script(name)
-        words = ("EVALSHA", wanted.sha, 1, self._address.base, *arguments)
+        words = ("FCALL", library().function(verb), 1, self._address.base, *arguments)
         try:
             return await self.command(*words, again=again)
-        except _ScriptMissingError:
-            await self.command("SCRIPT", "LOAD", wanted.text)
+        except _FunctionMissingError:
+            await self.command("FUNCTION", "LOAD", "REPLACE", library().text)
             return await self.command(*words, again=again)
 
     async def command(self, *words: Word, again: bool = True) -> Any:
@@ -128,7 +134,7 @@ class Connection:
             except _MovedError as exc:
                 await self._go_to(exc.host, exc.port)
             except (ConnectionError, asyncio.CancelledError):
-                await self.close()  # an answer that was not read would be taken for the next one's
+                await self._drop()
                 raise
         raise StoreBusyError(f"{self.shown} is a cluster that sends this store from node to node; try again")
 
@@ -187,8 +193,8 @@ async def _answer(link: _Link, *words: Word) -> Any:
     return await link.read_response()
 
 
-class _ScriptMissingError(Exception):
-    """The server does not know a script."""
+class _FunctionMissingError(Exception):
+    """The server does not know the library, or another version's alone."""
 
 
 class _MovedError(Exception):
@@ -200,8 +206,8 @@ class _MovedError(Exception):
 
 
 def _raise_reply(shown: str, exc: driver.ResponseError) -> NoReturn:
-    if isinstance(exc, driver.NoScriptError):
-        raise _ScriptMissingError from exc
+    if "Function not found" in str(exc):
+        raise _FunctionMissingError from exc
     moved = _MOVED.fullmatch(str(exc))
     if moved is not None:
         raise _MovedError(moved[1], int(moved[2])) from exc

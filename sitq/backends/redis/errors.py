@@ -7,7 +7,7 @@ from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionErr
 # How replies begin that another try, later, may not get.
 _PASSING = {
     "LOADING": "is loading its data",
-    "BUSY": "is busy with another program's script",
+    "BUSY": "is busy with a script",
     "MASTERDOWN": "has lost its primary",
     "READONLY": "is a replica, or was demoted to one; give the URL of the primary",
     "CLUSTERDOWN": "is a cluster that is down",

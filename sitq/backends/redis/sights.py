@@ -25,7 +25,7 @@ _INFO = (
 
 
 def info_of(row: Row) -> TaskInfo:
-    """Read a row of the script that lists."""
+    """Read a row of the verb that lists."""
     task_id, fields = row
     told = dict(zip(_INFO, fields, strict=True))
     facts, (schedule, scheduled_at) = facts_of(told["facts"]), occurrence_of(told["schedule"])

@@ -37,7 +37,7 @@ def text_of(word: bytes) -> str:
 
 
 def task_words(task: Task) -> tuple[Word, ...]:
-    """Seven words: id, lane, name, payload, arguments, facts for clients, and what few tasks have, for the scripts."""
+    """Seven words: id, lane, name, payload, arguments, facts for clients, and what few tasks have, for the server."""
     arguments = b"" if task.arguments is None else b"=" + text_word(task.arguments)
     return (
         task.id,

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Self
 from urllib.parse import urlsplit
 
-from sitq.backends.redis.scripts import script
+from sitq.backends.redis.library import library
 
 
 class Proxy:
@@ -30,7 +30,7 @@ class Proxy:
 
     def lose_answer_to(self, verb: str, *, times: int = 1) -> None:
         """Let the server do the next calls of a verb, and nobody hear of it."""
-        self._lose += [script(verb).sha.encode()] * times
+        self._lose += [library().function(verb).encode()] * times
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         way = asyncio.current_task()

@@ -151,10 +151,10 @@ async def test_read_only_refuses_what_changes_tasks(url: str, backend: RedisBack
             await reading.cancel(["one"])
 
 
-async def test_scripts_are_loaded_again_when_the_server_forgot_them(backend: RedisBackend) -> None:
+async def test_functions_are_loaded_again_when_the_server_forgot_them(backend: RedisBackend) -> None:
     await backend.enqueue([make_task()])
 
-    await backend._store.connection.command("SCRIPT", "FLUSH")
+    await backend._store.connection.command("FUNCTION", "FLUSH")
 
     await backend.enqueue([make_task()])
     assert len(await claim_all(backend, await register(backend))) == 2

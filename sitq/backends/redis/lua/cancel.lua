@@ -1,17 +1,19 @@
 -- Make pending tasks cancelled, ask running ones to stop. Arguments: ids. Answers the ids that were reached.
 
-local reached = {}
-for _, id in ipairs(ARGV) do
-  local state = task(id, 's')[1]
-  if STATUS[state] == 'pending' then
-    cancel_pending(id, 'TaskCancelledError: it was cancelled before it started')
-    reached[#reached + 1] = id
-  elseif state == 'running' then
-    call('HSET', task_key(id), 'x', 1)
-    wake(id)
-    stops = true
-    reached[#reached + 1] = id
+verb('cancel', {'allow-oom'}, function()
+  local reached = {}
+  for _, id in ipairs(ARGV) do
+    local state = task(id, 's')[1]
+    if STATUS[state] == 'pending' then
+      cancel_pending(id, 'TaskCancelledError: it was cancelled before it started')
+      reached[#reached + 1] = id
+    elseif state == 'running' then
+      call('HSET', task_key(id), 'x', 1)
+      wake(id)
+      stops = true
+      reached[#reached + 1] = id
+    end
   end
-end
-finish_writes()
-return reached
+  finish_writes()
+  return reached
+end)

@@ -3,7 +3,7 @@
 -- each of its tasks, nothing or the id that it has in the store instead of its own; or, where nothing of it is stored,
 -- {0, "held", key, holder, state} or {0, "missing", name, id}.
 
-local argument = 1
+local argument
 
 local function next_task()
   argument = argument + 7
@@ -52,12 +52,15 @@ local function enqueue(tasks)
   return ids
 end
 
-local answers = {}
-while argument <= #ARGV do
-  local tasks = {}
-  argument = argument + 1
-  for place = 1, tonumber(ARGV[argument - 1]) do tasks[place] = next_task() end
-  answers[#answers + 1] = enqueue(tasks)
-end
-finish_writes()
-return answers
+verb('enqueue', {}, function()
+  argument = 1
+  local answers = {}
+  while argument <= #ARGV do
+    local tasks = {}
+    argument = argument + 1
+    for place = 1, tonumber(ARGV[argument - 1]) do tasks[place] = next_task() end
+    answers[#answers + 1] = enqueue(tasks)
+  end
+  finish_writes()
+  return answers
+end)

@@ -4,10 +4,9 @@
 -- outcome. Answers: a sign for each outcome, claims, microseconds until a task becomes due, other workers, and 1 where
 -- they were looked at.
 
-local worker, limit, lanes, token, unanswered, may_judge, dead, look = unpack(ARGV, 1, 8)
+local worker, limit, lanes, token, unanswered, may_judge, dead, look
 local FIRST_OUTCOME = 9
 local EXPIRED = 'TaskCancelledError: it did not start before it expired'
-limit = tonumber(limit)
 
 local function put_back(id, fields, cause, duration, error, traceback, delay)
   local seq, queue, stop, priority = fields.seq, fields.queue, fields.stop, fields.priority or 0
@@ -227,21 +226,25 @@ local function next_scheduled()
   return first[2] and as_text(math.max(tonumber(first[2]) - now, 0)) or ''
 end
 
-local signs, claims, others = take_outcomes(), {}, {}
-if call('ZSCORE', base .. 'leases', worker) then
-  claims = recover(signs)
-  limit = limit - #claims
-  if limit > 0 then
-    release_dead()
-    for _, one in ipairs(claim(call('HGET', base .. 'w:' .. worker, 'python'))) do claims[#claims + 1] = one end
+verb('exchange', {'allow-oom'}, function()
+  worker, limit, lanes, token, unanswered, may_judge, dead, look = unpack(ARGV, 1, 8)
+  limit = tonumber(limit)
+  local signs, claims, others = take_outcomes(), {}, {}
+  if call('ZSCORE', base .. 'leases', worker) then
+    claims = recover(signs)
+    limit = limit - #claims
+    if limit > 0 then
+      release_dead()
+      for _, one in ipairs(claim(call('HGET', base .. 'w:' .. worker, 'python'))) do claims[#claims + 1] = one end
+    end
+    keep_trip(signs, claims)
+    if look == '1' then
+      mend_leases()
+      others = neighbours()
+    end
+  else
+    look = '0'
   end
-  keep_trip(signs, claims)
-  if look == '1' then
-    mend_leases()
-    others = neighbours()
-  end
-else
-  look = '0'
-end
-finish_writes()
-return {table.concat(signs), claims, next_scheduled(), others, look == '1' and 1 or 0}
+  finish_writes()
+  return {table.concat(signs), claims, next_scheduled(), others, look == '1' and 1 or 0}
+end)

@@ -1,7 +1,7 @@
 -- Say that a worker lives and renew its lease. Arguments: its id, lease, its facts as pairs of names and values in
 -- JSON, then id and attempt of each claim it believes to hold. Answers the ids that must stop.
 
-local worker, lease, facts = ARGV[1], tonumber(ARGV[2]), cjson.decode(ARGV[3])
+local worker, lease
 
 local function believed()
   local ids = {}
@@ -20,7 +20,7 @@ local function register()
   local key = base .. 'w:' .. worker
   call('DEL', key)
   forget_stopped()
-  call('HSET', key, 'lease', as_text(lease), 'seen', as_text(now), unpack(facts))
+  call('HSET', key, 'lease', as_text(lease), 'seen', as_text(now), unpack(cjson.decode(ARGV[3])))
   call('ZADD', base .. 'leases', now + lease, worker)
   call('ZADD', base .. 'workers', now, worker)
 end
@@ -57,6 +57,9 @@ local function beat()
   return stop
 end
 
-local stop = beat()
-finish_writes()
-return stop
+verb('heartbeat', {'allow-oom'}, function()
+  worker, lease = ARGV[1], tonumber(ARGV[2])
+  local stop = beat()
+  finish_writes()
+  return stop
+end)

@@ -99,14 +99,16 @@ local function rows_of_ids()
   return rows
 end
 
-if ARGV[1] == 'ids' then return {rows_of_ids(), ''} end
+verb('list', {'no-writes'}, function()
+  if ARGV[1] == 'ids' then return {rows_of_ids(), ''} end
 
-local order, after, wanted, queue = unpack(ARGV, 1, 4)
-local statuses, ids = {unpack(ARGV, 5)}, nil
-wanted = tonumber(wanted)
-if order == 'ended' then
-  ids = by_end(after, wanted)
-else
-  ids = by_arrival(order == 'newest', after, wanted, statuses)
-end
-return {rows_of(ids, queue, statuses), #ids == wanted and ids[#ids] or ''}
+  local order, after, wanted, queue = unpack(ARGV, 1, 4)
+  local statuses, ids = {unpack(ARGV, 5)}, nil
+  wanted = tonumber(wanted)
+  if order == 'ended' then
+    ids = by_end(after, wanted)
+  else
+    ids = by_arrival(order == 'newest', after, wanted, statuses)
+  end
+  return {rows_of(ids, queue, statuses), #ids == wanted and ids[#ids] or ''}
+end)

@@ -1,6 +1,6 @@
--- What every script works with: the keys of the store, its clock, and the writes that gather until finish_writes().
+-- What every verb works with: the keys of the store, its clock, and the writes that gather until finish_writes().
 --
--- Keys, all behind KEYS[1], whose braces keep a store in one slot of a cluster:
+-- Keys, all behind `base`, whose braces keep a store in one slot of a cluster:
 --   t:<id>        a task's fields            a:<id>   its earlier attempts, by number
 --   o:<id>        what it wrote, a stream    n:<id>   what it needs: "1" where it takes the value
 --   d:<id>        those that need it         keys     the unfinished task that holds a key
@@ -11,15 +11,7 @@
 --   workers, leases   workers by first heartbeat, and by the end of their lease
 -- Moments are microseconds; Lua's own conversion of such numbers to text is not exact, as_text() is.
 
-local base = KEYS[1]
-local call = redis.call
-
-local function read_clock()
-  local time = call('TIME')
-  return time[1] * 1000000 + time[2]
-end
-
-local now = read_clock()
+local base, ARGV, now, call -- of the call that is under way
 
 local STATUS = {
   parked = 'pending', blocked = 'pending', scheduled = 'pending', ready = 'pending',
@@ -46,8 +38,26 @@ local function in_slices(command, key, values)
   end
 end
 
-local counts, moves, wakes, woken, stops = {}, {}, {}, {}, false
-local next_due
+local counts, moves, wakes, woken, stops, replans, next_due
+
+local function begin(keys, arguments)
+  call, base, ARGV = redis.call, keys[1], arguments
+  local time = call('TIME')
+  now = time[1] * 1000000 + time[2]
+  counts, moves, wakes, woken, stops, replans, next_due = {}, {}, {}, {}, false, false, nil
+end
+
+-- Make a verb known. Its flags tell the server what it may do when memory is full, and on a replica.
+local function verb(name, flags, main)
+  redis.register_function{
+    function_name = LIBRARY .. '_' .. name,
+    flags = flags,
+    callback = function(keys, arguments)
+      begin(keys, arguments)
+      return main()
+    end,
+  }
+end
 
 local function count(queue, state, change)
   local field = state .. ' ' .. queue
@@ -110,10 +120,11 @@ local function write_moves()
   for key, pairs_ in pairs(come) do in_slices('ZADD', base .. key, pairs_) end
 end
 
--- One message for all that changed: microseconds until a task becomes due, whether one is to stop, then the keys.
+-- One message for all that changed: microseconds until a task becomes due, "stop" where one is to stop and "schedules"
+-- where one of those changed, then the keys.
 local function publish()
-  if #wakes == 0 and not next_due then return end
-  local message = {next_due and as_text(math.max(next_due - now, 0)) or '', stops and 'stop' or ''}
+  if #wakes == 0 and not next_due and not replans then return end
+  local message = {next_due and as_text(math.max(next_due - now, 0)) or '', (stops and 'stop ' or '') .. (replans and 'schedules' or '')}
   if #wakes <= WIDEST then
     for _, key in ipairs(wakes) do message[#message + 1] = key end
   else

@@ -1,4 +1,8 @@
 -- Remove a schedule. Argument: its name. Answers 1 if there was one.
 
-call('DEL', schedule_key(ARGV[1]))
-return call('SREM', base .. 'schedules', ARGV[1])
+verb('remove_schedule', {'allow-oom'}, function()
+  call('DEL', schedule_key(ARGV[1]))
+  replans = true
+  finish_writes()
+  return call('SREM', base .. 'schedules', ARGV[1])
+end)

@@ -1,7 +1,7 @@
 -- Keep what running attempts tell of themselves. Arguments for each report: id, attempt, progress as JSON ("" for
 -- none), bytes of output to keep ("" for all), number of pieces, then stream and text of each piece.
 
-local argument = 1
+local argument
 
 -- Of an attempt's output the newest bytes are kept: its oldest pieces go until the rest is short enough.
 local function trim(id, bytes, keep)
@@ -53,5 +53,8 @@ local function take()
   wake(id)
 end
 
-while argument <= #ARGV do take() end
-finish_writes()
+verb('report', {}, function()
+  argument = 1
+  while argument <= #ARGV do take() end
+  finish_writes()
+end)

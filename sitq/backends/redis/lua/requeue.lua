@@ -33,9 +33,11 @@ local function requeue(id)
   return true
 end
 
-local reached = {}
-for _, id in ipairs(ARGV) do
-  if requeue(id) then reached[#reached + 1] = id end
-end
-finish_writes()
-return reached
+verb('requeue', {'allow-oom'}, function()
+  local reached = {}
+  for _, id in ipairs(ARGV) do
+    if requeue(id) then reached[#reached + 1] = id end
+  end
+  finish_writes()
+  return reached
+end)

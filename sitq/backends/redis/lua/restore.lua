@@ -32,13 +32,15 @@ local function restore(new, ending, value)
   wake(new.id)
 end
 
-local reached = {}
-for first = 1, #ARGV, 9 do
-  local id = ARGV[first]
-  if call('EXISTS', task_key(id)) == 0 then
-    restore(new_task(unpack(ARGV, first, first + 6)), cjson.decode(ARGV[first + 7]), ARGV[first + 8])
-    reached[#reached + 1] = id
+verb('restore', {}, function()
+  local reached = {}
+  for first = 1, #ARGV, 9 do
+    local id = ARGV[first]
+    if call('EXISTS', task_key(id)) == 0 then
+      restore(new_task(unpack(ARGV, first, first + 6)), cjson.decode(ARGV[first + 7]), ARGV[first + 8])
+      reached[#reached + 1] = id
+    end
   end
-end
-finish_writes()
-return reached
+  finish_writes()
+  return reached
+end)

@@ -1,5 +1,7 @@
 -- Stop or resume handing out a lane's tasks. Arguments: lane, "1" to stop.
 
-call(ARGV[2] == '1' and 'SADD' or 'SREM', base .. 'paused', ARGV[1])
-wake(ARGV[1])
-finish_writes()
+verb('set_paused', {'allow-oom'}, function()
+  call(ARGV[2] == '1' and 'SADD' or 'SREM', base .. 'paused', ARGV[1])
+  wake(ARGV[1])
+  finish_writes()
+end)

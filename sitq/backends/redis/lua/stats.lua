@@ -43,11 +43,13 @@ local function worker(id)
   return {id, fields}
 end
 
-local due, oldest = due_by_lane()
-for _, queue in ipairs(call('SMEMBERS', base .. 'lanes')) do
-  local moment = oldest_due(queue)
-  if moment then oldest[queue] = math.min(oldest[queue] or math.huge, moment) end
-end
-local workers = {}
-for _, id in ipairs(call('ZRANGE', base .. 'workers', 0, -1)) do workers[#workers + 1] = worker(id) end
-return {call('HGETALL', base .. 'counts'), call('SMEMBERS', base .. 'paused'), flat(oldest), flat(due), workers}
+verb('stats', {'no-writes'}, function()
+  local due, oldest = due_by_lane()
+  for _, queue in ipairs(call('SMEMBERS', base .. 'lanes')) do
+    local moment = oldest_due(queue)
+    if moment then oldest[queue] = math.min(oldest[queue] or math.huge, moment) end
+  end
+  local workers = {}
+  for _, id in ipairs(call('ZRANGE', base .. 'workers', 0, -1)) do workers[#workers + 1] = worker(id) end
+  return {call('HGETALL', base .. 'counts'), call('SMEMBERS', base .. 'paused'), flat(oldest), flat(due), workers}
+end)
