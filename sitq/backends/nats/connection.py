@@ -20,6 +20,7 @@ from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionErr
 logger = logging.getLogger(__name__)
 
 _EXPECT = "Nats-Expected-Last-Subject-Sequence"
+_EXPECT_WITHIN = f"{_EXPECT}-Subject"
 _READ_AT_ONCE = 256  # subjects in one read of many
 
 
@@ -39,6 +40,15 @@ class Write(NamedTuple):
     ttl: int = 0
 
 
+class _Client(Client):
+    """The driver, with a faster look at headers: its own asks of each letter whether it is a space, 23 µs a message."""
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
+        return {name: value.strip() for name, colon, value in lines if colon}
+
+
 class Connection:
     """Talks to the server for one backend, on one event loop. The driver connects again by itself.
 
@@ -53,7 +63,7 @@ class Connection:
         self._address = address
         self._timeout = timeout
         self.on_again: Callable[[], None] | None = None
-        self._client = Client()
+        self._client = _Client()
         self._loop = asyncio.get_running_loop()
         self._replies = Answers(timeout=timeout, server=address.shown)
         self.stream = address.prefix
@@ -121,8 +131,13 @@ class Connection:
 
     async def write(self, writes: Sequence[Write]) -> list[int | Exception]:
         """Write messages, each for itself, in one trip; tell the sequence of each, or what refused it."""
-        answers = [await self._send(write) for write in writes]
-        return await self._answers(answers)
+        if not writes:
+            return []
+        replies, future = self._replies.expect_together(len(writes))
+        for number, write in enumerate(writes):
+            await self._publish(write, reply=f"{replies}{number}")
+        answers: list[dict[str, Any]] = await self._replies.within_time(future)
+        return [error_of(answer["error"], "write") if "error" in answer else int(answer["seq"]) for answer in answers]
 
     async def write_together(self, writes: Sequence[Write]) -> int:
         """Write messages all or none, at most 1,000, and tell the sequence of the last.
@@ -134,10 +149,12 @@ class Connection:
         for number, write in enumerate(writes[:-1], 1):
             await self._publish(write, batch | {"Nats-Batch-Sequence": str(number)})
         last = batch | {"Nats-Batch-Sequence": str(len(writes)), "Nats-Batch-Commit": "1"}
-        (answer,) = await self._answers([await self._send(writes[-1], last)])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        reply, future = self._replies.expect()
+        await self._publish(writes[-1], last, reply=reply)
+        answer: dict[str, Any] = await self._replies.within_time(future)
+        if "error" in answer:
+            raise error_of(answer["error"], "write")
+        return int(answer["seq"])
 
     async def write_blindly(self, writes: Sequence[Write]) -> None:
         """Write messages whose success others do not depend on."""
@@ -191,18 +208,13 @@ class Connection:
         found: list[Found] = await self._replies.within_time(future)
         return found
 
-    async def _send(self, write: Write, headers: dict[str, str] | None = None) -> "asyncio.Future[Any]":
-        reply, future = self._replies.expect()
-        await self._publish(write, headers, reply=reply)
-        return future
-
     async def _publish(self, write: Write, headers: dict[str, str] | None = None, *, reply: str = "") -> None:
         self._check()
-        headers = dict(headers or {})
+        headers = {} if headers is None else headers
         if write.expect is not None:
             headers[_EXPECT] = str(write.expect)
             if write.within:
-                headers[f"{_EXPECT}-Subject"] = write.within
+                headers[_EXPECT_WITHIN] = write.within
         if write.ttl:
             headers["Nats-TTL"] = f"{write.ttl}s"
         try:
@@ -222,12 +234,6 @@ class Connection:
         self.check_loop()
         if not self._client.is_connected:
             raise ServerAwayError(f"the NATS server at {self._address.shown} is away; it is tried again")
-
-    async def _answers(self, futures: "Sequence[asyncio.Future[Any]]") -> list[int | Exception]:
-        if futures:
-            await self._replies.within_time(asyncio.gather(*futures))
-        answers = (future.result() for future in futures)
-        return [error_of(answer["error"], "write") if "error" in answer else int(answer["seq"]) for answer in answers]
 
     async def _on_error(self, exc: Exception) -> None:
         logger.debug("NATS: %s", _reason(exc))
