@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
@@ -62,9 +63,11 @@ class Connection:
     def __init__(self, address: Address, *, timeout: float) -> None:
         self._address = address
         self._timeout = timeout
+        self._trouble: Exception | None = None
         self.on_again: Callable[[], None] | None = None
         self._client = _Client()
         self._loop = asyncio.get_running_loop()
+        self._pid = os.getpid()
         self._replies = Answers(timeout=timeout, server=address.shown)
         self.stream = address.prefix
 
@@ -87,7 +90,7 @@ class Connection:
         return self._client.is_connected
 
     async def open(self) -> None:
-        """Connect for the first time; only later does the driver try again by itself.
+        """Connect for the first time; only later does the driver try again and again.
 
         Raises:
             ConnectionError: no server answers, or none lets this user in.
@@ -95,8 +98,7 @@ class Connection:
         try:
             await self._client.connect(
                 servers=list(self._address.servers),
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
+                max_reconnect_attempts=1,
                 reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds to sleep; the driver says int
                 connect_timeout=max(1, round(self._timeout)),
                 error_cb=self._on_error,
@@ -105,7 +107,10 @@ class Connection:
                 pending_size=64 * 1024**2,
             )
         except (OSError, TimeoutError, nats.errors.Error) as exc:
-            raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {_reason(exc)}") from exc
+            await self._client.close()
+            reason = _reason(self._trouble or exc)
+            raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {reason}") from exc
+        self._client.options["max_reconnect_attempts"] = -1  # from now on for ever
         self._replies.inbox = f"{self._client.new_inbox()}."
         await self._client.subscribe(f"{self._replies.inbox}*", cb=self._replies.take)
 
@@ -226,16 +231,19 @@ class Connection:
         except nats.errors.Error as exc:
             raise ServerAwayError(f"the NATS server at {self._address.shown} is away: {_reason(exc)}") from exc
 
-    def check_loop(self) -> None:
+    def check_use(self) -> None:
         if self._loop is not asyncio.get_running_loop():
-            raise BackendError("this backend is open on another event loop; use twin() here")
+            raise BackendError(f"{self._address.shown} is open on another event loop; use twin() here")
+        if self._pid != os.getpid():
+            raise BackendError(f"{self._address.shown} was opened before a fork; use twin() in the child")
 
     def _check(self) -> None:
-        self.check_loop()
+        self.check_use()
         if not self._client.is_connected:
             raise ServerAwayError(f"the NATS server at {self._address.shown} is away; it is tried again")
 
     async def _on_error(self, exc: Exception) -> None:
+        self._trouble = exc
         logger.debug("NATS: %s", _reason(exc))
 
     async def _on_lost(self) -> None:
