@@ -21,6 +21,7 @@ from typing import Any
 
 from sitq import context
 from sitq._frames import Frame, encode, receive_frame
+from sitq._niceness import pass_on_niceness
 from sitq.context import TaskContext
 from sitq.core import Claim, Outcome, Result, TaskStatus
 from sitq.exceptions import TaskCancelledError, TaskLostError
@@ -43,6 +44,7 @@ def main(connection_fd: int, lifeline: int) -> None:
         os.set_inheritable(fd, False)
     _die_with_worker(lifeline, connection)
     facts, (pickled,) = receive_frame(connection)
+    pass_on_niceness()
     sys.path[:] = facts["path"]
     Child(connection, pickle.loads(pickled), _Output(facts["marker"])).serve()
 

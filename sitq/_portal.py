@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
@@ -10,6 +11,11 @@ T = TypeVar("T")
 
 # Seconds between two looks at signals while waiting: Windows delivers Ctrl-C only to a thread that runs Python.
 _TICK = 0.2
+# Whatever policy somebody has set for loops of theirs, such as that of uvloop or of a toolkit for windows.
+if sys.platform == "win32":
+    _PLAIN_LOOP = asyncio.ProactorEventLoop
+else:
+    _PLAIN_LOOP = asyncio.SelectorEventLoop
 
 
 class Portal:
@@ -91,7 +97,7 @@ class Portal:
             thread.join()
 
     def _run(self, ready: threading.Event) -> None:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=_PLAIN_LOOP) as runner:
             self._loop = loop = runner.get_loop()
             loop.call_soon(ready.set)
             loop.run_forever()

@@ -6,6 +6,7 @@ from typing import Self
 
 from sitq.backends import backend_from_url
 from sitq.backends.base import Backend
+from sitq.copying import store_again
 from sitq.core import TaskStatus
 from sitq.exceptions import TaskQueueError, ValidationError
 from sitq.purging import purge_all
@@ -109,6 +110,22 @@ class Inspector:
     async def requeue(self, ids: str | Collection[str]) -> set[str]:
         """Make failed and cancelled tasks due again; returns the ids that were reached."""
         return await self.backend.requeue(_as_ids(ids))
+
+    async def run_now(self, ids: str | Collection[str]) -> set[str]:
+        """Make scheduled and retrying tasks due now; returns the ids that were reached."""
+        return await self.backend.run_now(_as_ids(ids))
+
+    async def rerun(self, ids: str | Collection[str]) -> dict[str, str]:
+        """Store tasks again as they were stored, under new ids and due at once; unknown ids are left out.
+
+        Returns:
+            The id of the new task by that of the old one.
+        """
+        wanted = dict.fromkeys(_as_ids(ids))
+        stored = await self.backend.tasks(wanted)
+        found = [stored[task_id] for task_id in wanted if task_id in stored]
+        copies = await store_again(self.backend, found)
+        return {task.id: copy.id for task, copy in zip(found, copies, strict=True)}
 
     async def delete(self, ids: str | Collection[str]) -> set[str]:
         """Remove tasks that are not running; returns the ids that were reached."""

@@ -317,6 +317,11 @@ class TaskQueue:
         await self.connect()
         return await self._inspector.requeue(ids)
 
+    async def run_now(self, ids: str | Collection[str]) -> set[str]:
+        """Make scheduled and retrying tasks due now; returns the ids that were reached."""
+        await self.connect()
+        return await self._inspector.run_now(ids)
+
     async def rerun(
         self, which: str | Collection[str] | TaskQuery, func: Callable[..., Any] | None = None
     ) -> list[TaskHandle[Any]]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from sitq.backends.base import Backend
-from sitq.core import LOOP_EXECUTOR, Task, TaskStatus, new_task_ids
+from sitq.copying import store_again
+from sitq.core import LOOP_EXECUTOR, Task, TaskStatus
 from sitq.exceptions import SerializationError, unknown_task
 from sitq.handle import Door, TaskHandle
 from sitq.inputs import TaskId, filling, noting
@@ -63,11 +64,7 @@ class Rerunner:
 
     async def _send(self, stored: Sequence[Task], func: Function | None) -> list[TaskHandle[Any]]:
         calls = stored if func is None else [self._corrected(task, func) for task in stored]
-        tasks = [_anew(task, task_id) for task, task_id in zip(calls, new_task_ids(len(calls)), strict=True)]
-        answers = await self._backend.enqueue(tasks)
-        if held := [task for task, answer in zip(tasks, answers, strict=True) if answer != task.id]:
-            await self._backend.enqueue([task._replace(key=None) for task in held])
-        return [TaskHandle(task.id, self._door) for task in tasks]
+        return [TaskHandle(task.id, self._door) for task in await store_again(self._backend, calls)]
 
     def _corrected(self, task: Task, func: Function) -> Task:
         old, args, kwargs = self._load(task)
@@ -101,10 +98,6 @@ class _Ids:
 
 
 _ids = _Ids()
-
-
-def _anew(task: Task, task_id: str) -> Task:
-    return task._replace(id=task_id, meta={**(task.meta or {}), "rerun_of": task.id})
 
 
 def _executor(func: Function, before: str | None) -> str | None:

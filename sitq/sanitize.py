@@ -5,6 +5,7 @@ would be obeyed, or would make text look like other text, is shown as a visible 
 since deletion lets text lie.
 """
 
+import re
 from typing import NewType
 
 Clean = NewType("Clean", str)
@@ -26,6 +27,14 @@ _INVISIBLE = frozenset(
 )
 _CONTROL_PICTURES = 0x2400
 _DELETE, _DELETE_PICTURE = 0x7F, "\u2421"
+
+
+_PASSWORD = re.compile(r"(?<=://)([^/?#@]*?):[^/?#]*@")
+
+
+def without_password(store: str) -> str:
+    """Name a store for people: its path, or its URL without the password that stands in it."""
+    return _PASSWORD.sub(r"\1@", store)
 
 
 def clean(text: str | bytes, limit: int = LINE_LIMIT) -> Clean:

@@ -199,6 +199,10 @@ class SyncTaskQueue:
         """Make failed and cancelled tasks due again; returns the ids that were reached."""
         return self._call(self._queue.requeue, ids)
 
+    def run_now(self, ids: str | Collection[str]) -> set[str]:
+        """Make scheduled and retrying tasks due now; returns the ids that were reached."""
+        return self._call(self._queue.run_now, ids)
+
     def rerun(self, which: str | Collection[str] | TaskQuery, func: Callable[..., Any] | None = None) -> list[str]:
         """Store the calls of tasks again and return the ids of the new tasks; see `TaskQueue.rerun`."""
         return [str(handle) for handle in self._call(self._queue.rerun, which, func)]

@@ -1,9 +1,11 @@
 """The records that people see: tasks, attempts, output, counts, and what they may ask for."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 
 from sitq.core import Cause, Progress, TaskStatus, WorkerInfo
@@ -102,6 +104,8 @@ class TaskQuery:
         name: only this name; `*` stands for any text.
         schedule: only those that the schedule of this name stored.
         tag: only those that have this tag.
+        except_queues: none of these lanes.
+        except_names: none of these names; `*` stands for any text.
         text: only those whose id, name, arguments, error or key holds this, whatever the case of its letters.
         since, until: only those enqueued from, or up to, this timezone-aware moment.
         order: which come first; `Order.ENDED` lists final tasks only.
@@ -115,12 +119,25 @@ class TaskQuery:
     name: str | None = None
     schedule: str | None = None
     tag: str | None = None
+    except_queues: tuple[str, ...] = ()
+    except_names: tuple[str, ...] = ()
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     order: Order = Order.NEWEST
     before: str | None = None
     limit: int = 100
+
+    def takes_name(self, name: str) -> bool:
+        """Tell whether a name is one of those that are asked for; for stores that cannot compare patterns."""
+        if self.name is not None and not _pattern(self.name).fullmatch(name):
+            return False
+        return not any(_pattern(pattern).fullmatch(name) for pattern in self.except_names)
+
+
+@cache
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
 
 
 class OutputChunk(NamedTuple):

@@ -5,6 +5,7 @@ import contextvars
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from os import PathLike
@@ -17,9 +18,13 @@ from sitq.core import EXECUTORS, THREAD_EXECUTOR, WorkerInfo
 from sitq.exceptions import WorkerError
 from sitq.middleware import Middleware, middleware_list
 from sitq.runner import RunSettings
-from sitq.serialization import Serializer, call_serializer
+from sitq.serialization import Serializer, SignedSerializer, call_serializer
 from sitq.shift import Shift
 from sitq.validation import amount, at_least_one, integer, not_negative, one_of, positive, queue_names
+
+
+class UnsignedPayloadWarning(UserWarning):
+    """Whoever reaches the server that keeps the tasks can have this worker run any code."""
 
 
 class Worker:
@@ -163,6 +168,7 @@ class Worker:
         opened = not self.backend.connected
         try:
             await self.backend.connect()
+            self._warn_if_open()
             await shift.serve(begun or asyncio.Event())
         finally:
             self._shift = None
@@ -171,6 +177,15 @@ class Worker:
                     await self.backend.close()
             finally:
                 shift.ended.set()
+
+    def _warn_if_open(self) -> None:
+        if self.backend.remote and not isinstance(self._serializer, SignedSerializer):
+            warnings.warn(
+                f"payloads in {self.backend!r} are not signed, and whoever reaches that server can run code here; "
+                "give queue and worker a SignedSerializer",
+                UnsignedPayloadWarning,
+                stacklevel=2,
+            )
 
     async def _run_with_signals(self, *, until_empty: bool) -> None:
         loop = asyncio.get_running_loop()

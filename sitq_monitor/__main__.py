@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ def _watch(options: argparse.Namespace) -> int:
         return _refuse('the monitor needs Textual; install it with: pip install "sitq-queue[monitor]"')
     try:
         settings = Settings.load(settings_file())
+        gc.freeze()  # or else a full collection goes through all that was imported: 80 ms in which no key is heard
         MonitorApp(feed, path=options.store, read_only=options.read_only, settings=settings).run()
     finally:
         feed.close()

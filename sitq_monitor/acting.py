@@ -8,7 +8,7 @@ from sitq.sanitize import Clean, clean
 from sitq_monitor import phrases
 from sitq_monitor.deed import Action, Plan, Scope
 from sitq_monitor.looking import Looking
-from sitq_monitor.model import QueueRow, TaskDetail, TaskId
+from sitq_monitor.model import QueueRow, ScheduleRow, TaskDetail, TaskId
 from sitq_monitor.phrases import Parts
 from sitq_monitor.question import Question
 from sitq_monitor.source import Source
@@ -43,7 +43,7 @@ class Acting:
 
     def ask(self, action: Action, only: TaskId | None) -> None:
         """Have an action planned for one task, or else for what is marked or under the cursor."""
-        self._say(((f" looking what to {action} …", "muted"),))
+        self._say(((f" looking what to {action.words} …", "muted"),))
         self._source.plan(action, self._scope((only,) if only is not None else None))
 
     def confirm(self, plan: Plan) -> None:
@@ -66,9 +66,24 @@ class Acting:
         what = "its tasks are handed out again" if queue.paused else "no task of it is handed out; what runs goes on"
         question = Question(clean(f"{verb} queue {queue.name}?"), Clean(what), Clean(verb))
 
+        self._if_sure(question, lambda: self._source.set_paused(queue.id, not queue.paused))
+
+    def turn_schedule(self, schedule: ScheduleRow) -> None:
+        """Ask whether to stop a schedule, or to resume it."""
+        verb = "Resume" if schedule.paused else "Stop"
+        what = "what came meanwhile is not caught up" if schedule.paused else "it enqueues nothing until it is resumed"
+        question = Question(clean(f"{verb} schedule {schedule.name}?"), Clean(what), Clean(verb))
+        self._if_sure(question, lambda: self._source.set_schedule_paused(schedule.id, not schedule.paused))
+
+    def run_schedule(self, schedule: ScheduleRow) -> None:
+        """Ask whether to enqueue a task of a schedule at once."""
+        question = Question(clean(f"Run schedule {schedule.name} now?"), Clean(schedule.task), Clean("Run"))
+        self._if_sure(question, lambda: self._source.run_schedule(schedule.id))
+
+    def _if_sure(self, question: Question, act: Callable[[], None]) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
-                self._source.set_paused(queue.id, not queue.paused)
+                act()
 
         self._table.app.push_screen(ConfirmAction(question), answered)
 

@@ -9,11 +9,11 @@ from typing import Any
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
+from sitq_monitor.clock import utc_now
 from sitq_monitor.keys import SCREEN_KEYS, allowed
 from sitq_monitor.screen import TaskScreen
 from sitq_monitor.settings import Settings
 from sitq_monitor.source import Source
-from sitq_monitor.widgets.task_table import utc_now
 
 THEME = "tokyo-night"
 THEME_VARIABLE = "TEXTUAL_THEME"

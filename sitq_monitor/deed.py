@@ -19,17 +19,30 @@ class Action(StrEnum):
     REQUEUE = "requeue"
     CANCEL = "cancel"
     DELETE = "delete"
+    RUN_NOW = "run_now"
+    RERUN = "rerun"
 
     @property
     def reaches(self) -> frozenset[TaskStatus]:
         """The states in which a task can be reached. The store itself decides in the end."""
         return _REACHED[self]
 
+    @property
+    def words(self) -> Clean:
+        return Clean(self.replace("_", " "))
 
+    def may(self, status: TaskStatus, phase: str) -> bool:
+        """Tell whether a task can be reached, from its state and how that is named more finely."""
+        return status in self.reaches and (self is not Action.RUN_NOW or phase in WAITING)
+
+
+WAITING = ("scheduled", "retrying")
 _REACHED = {
     Action.REQUEUE: frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED}),
     Action.CANCEL: frozenset({TaskStatus.PENDING, TaskStatus.RUNNING}),
     Action.DELETE: frozenset(TaskStatus) - {TaskStatus.RUNNING},
+    Action.RUN_NOW: frozenset({TaskStatus.PENDING}),
+    Action.RERUN: frozenset(TaskStatus),
 }
 
 
@@ -54,16 +67,18 @@ class Plan:
 
     Attributes:
         eligible: tasks that it would reach.
-        skipped: by state, tasks that it would leave alone.
+        skipped: tasks that it would leave alone, by state, or by phase where some of that state are reached.
         names: of the first of the eligible tasks, each once.
+        arguments: of the eligible task, when it is one alone and has some.
         counted_all: False when there are more than `PLAN_LIMIT`.
     """
 
     action: Action
     scope: Scope
     eligible: int
-    skipped: tuple[tuple[TaskStatus, int], ...]
+    skipped: tuple[tuple[str, int], ...]
     names: tuple[Clean, ...]
+    arguments: Clean | None = None
     counted_all: bool = True
 
 

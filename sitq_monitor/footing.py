@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sitq.sanitize import Clean, clean
+from sitq.sanitize import Clean, clean, without_password
 from sitq_monitor import phrases
 from sitq_monitor.keys import footer
 from sitq_monitor.looking import Looking
@@ -29,7 +29,7 @@ class Footing:
         self.status, self.filter, self.hint = Line(id="status"), Line(id="filter"), Line(id="hint")
         self.keys = KeyBar(id="keys")
         self.note: Parts = ()
-        self._path: Clean = clean(path, PATH_LIMIT)
+        self._path: Clean = clean(without_password(path), PATH_LIMIT)
         self._read_only = read_only
         self._counts, self._pulse = Counts(), Pulse()
         self._matches: int | None = None
@@ -52,7 +52,7 @@ class Footing:
         self.keys.keys = footer(place, read_only=self._read_only)
         self.status.say(
             phrases.status_parts(path=self._path, trouble=self._trouble, live=looking.live, rate=rate),
-            (*self._pulse_parts(), *phrases.rights_parts(self._counts, read_only=self._read_only)),
+            () if self._trouble else (*self._pulse_parts(), *self._rights_parts()),
         )
         self.filter.say(
             phrases.filter_parts(clean(looking.text)), phrases.matches_parts(self._matches_of(looking), looking.order)
@@ -63,12 +63,15 @@ class Footing:
         where = phrases.place_parts(**self._place(table, looking)) if of_tasks else ()
         self.hint.say(self.note or (waiting if of_tasks else ()), where)
 
+    def _rights_parts(self) -> Parts:
+        return phrases.rights_parts(self._counts, read_only=self._read_only)
+
     def _pulse_parts(self) -> Parts:
         width = self.status.size.width
         has_dashboard = self.status.screen.has_class("-tall") and self.status.screen.has_class("-wide")
-        if self._trouble is not None or has_dashboard or width < TALKATIVE:
+        if has_dashboard or width < TALKATIVE:
             return ()
-        return phrases.pulse_parts(self._pulse, width - len(self._path) - 40)
+        return phrases.pulse_parts(self._pulse, width - len(self._path) - 46)
 
     def _matches_of(self, looking: Looking) -> int | None:
         return None if looking.filter.is_plain else self._matches

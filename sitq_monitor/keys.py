@@ -41,7 +41,7 @@ class Key:
 
 _LIST = ("list",)
 _TASKS = ("list", "task")
-_ROSTERS = ("queues", "workers")
+_ROSTERS = ("queues", "schedules", "workers")
 
 
 def _state_keys() -> Iterator[Key]:
@@ -58,13 +58,18 @@ SCREEN_KEYS = (
     Key("R", "R", "act('requeue')", label="requeue", group="Change", hint="requeue", rank=2, mutates=True, only=_TASKS),
     Key("C", "C", "act('cancel')", label="cancel", group="Change", hint="cancel", rank=3, mutates=True, only=_TASKS),
     Key("D", "D", "act('delete')", label="delete", group="Change", hint="delete", rank=4, mutates=True, only=_TASKS),
-    Key("S", "S", "turn_queue", label="stop or resume the queue, in the list of queues", group="Change",
-        hint="stop / resume", rank=2, mutates=True, only=("queues",)),
+    Key("N", "N", "run_now", label="run now: scheduled and retrying ones, or the schedule", group="Change",
+        hint="run now", rank=7, mutates=True, only=(*_TASKS, "schedules")),
+    Key("X", "X", "act('rerun')", label="rerun: a copy under a new id", group="Change", hint="rerun", rank=8,
+        mutates=True, only=_TASKS),
+    Key("S", "S", "turn", label="stop or resume the queue or the schedule, in their lists", group="Change",
+        hint="stop / resume", rank=2, mutates=True, only=("queues", "schedules")),
     *_state_keys(),
     Key("left_square_bracket", "[", "next_state(-1)", label="state before", group="Show"),
     Key("right_square_bracket", "]", "next_state(1)", label="next state", group="Show"),
     Key("w", "w", "roster('workers')", label="workers", group="Show", hint="workers", rank=8),
     Key("Q", "Q", "roster('queues')", label="queues", group="Show", hint="queues", rank=9),
+    Key("c", "c", "roster('schedules')", label="schedules", group="Show", hint="schedules", rank=9),
     Key("z", "z", "zoom", label="the task over the whole width, and back", group="Show"),
     Key("slash", "/", "filter", label="filter", group="Find", hint="filter", rank=6, only=_LIST),
     Key("s", "s", "sort", label="sort: newest, oldest, ended last", group="Find", hint="sort", rank=10, only=_LIST),
@@ -121,7 +126,7 @@ def allowed(keys: tuple[Key, ...], *, read_only: bool) -> tuple[Key, ...]:
 
 
 def footer(place: str, *, read_only: bool) -> tuple[Key, ...]:
-    """Choose the keys that the bottom line names while "list", "task", "workers" or "queues" has the screen."""
+    """Choose the keys that the bottom line names while one of the screen's places has it."""
     keys = allowed((*SCREEN_KEYS, *TABLE_KEYS, *DETAIL_KEYS), read_only=read_only)
     hinted = (key for key in keys if key.hint and (not key.only or place in key.only))
     return tuple(sorted(hinted, key=lambda key: key.rank))

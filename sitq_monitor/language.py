@@ -1,8 +1,8 @@
-"""The language of filters: `state:failed name:send_* queue:mail tag:eu since:1h` and words to search for."""
+"""The language of filters: `state:failed name:send_* -queue:mail tag:eu since:1h` and words to search for."""
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -10,6 +10,8 @@ from sitq.core import TaskStatus
 from sitq_monitor.view import END, Filter, Place
 
 QUALIFIERS = ("state", "name", "queue", "tag", "since", "until")
+EXCEPTED = {"-state": "except_statuses", "-name": "except_names", "-queue": "except_queues"}
+"""Qualifiers that leave out what they match; one may be written several times."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _MOMENT = "a time ago like 30m, 6h or 7d, a time of day like 14:30, or a date like 2026-03-01"
@@ -34,21 +36,38 @@ def parse(text: str, now: datetime) -> Filter:
     words: list[str] = []
     for part in _split(text):
         qualifier, colon, value = part.partition(":")
-        if not colon or not qualifier.isidentifier():
+        if not colon or not qualifier.removeprefix("-").isidentifier():
             words.append(part)
             continue
-        if qualifier not in QUALIFIERS:
-            raise FilterError(f"there is no {qualifier}: to filter by, but {': '.join(QUALIFIERS)}:")
-        if not value:
-            raise FilterError(f"{qualifier}: needs a value right after it")
-        found[qualifier] = _value_of(qualifier, value, now)
+        _check(qualifier, value)
+        if qualifier in EXCEPTED:
+            of = EXCEPTED[qualifier]
+            found[of] = (*found.get(of, ()), _value_of(qualifier[1:], value, now))
+        else:
+            found[qualifier] = _value_of(qualifier, value, now)
     status = found.pop("state", None)
-    return Filter(status=status, text=" ".join(words) or None, **found)
+    filter = Filter(status=status, text=" ".join(words) or None, **found)
+    if not filter.statuses:
+        raise FilterError("no state is left to match; leave a -state: out")
+    return filter
+
+
+def _check(qualifier: str, value: str) -> None:
+    known: Collection[str] = EXCEPTED if qualifier.startswith("-") else QUALIFIERS
+    if qualifier not in known:
+        raise FilterError(f"there is no {qualifier}: to filter by, but {': '.join(known)}:")
+    if not value:
+        raise FilterError(f"{qualifier}: needs a value right after it")
 
 
 def without_state(text: str) -> str:
     """Leave out of a written filter what the tabs say."""
     return " ".join(_quoted(part) for part in _split(text) if not part.startswith("state:"))
+
+
+def without_except(text: str) -> str:
+    """Leave out of a written filter which states are not to be shown."""
+    return " ".join(_quoted(part) for part in _split(text) if not part.startswith("-state:"))
 
 
 def with_since(text: str, since: str) -> str:
@@ -82,15 +101,6 @@ def place(text: str, now: datetime) -> Place:
     if part is not None:
         return min(float(part[1]) / 100, END)
     return END if text == "end" else moment(text, now)
-
-
-def trouble_of(read: Callable[[], object]) -> str:
-    """Say what is wrong with what is read; "" when nothing is."""
-    try:
-        read()
-    except FilterError as exc:
-        return str(exc)
-    return ""
 
 
 def quoted(qualifier: str, value: str) -> str:

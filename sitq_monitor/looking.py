@@ -33,7 +33,8 @@ class Looking:
 
     @property
     def filter(self) -> Filter:
-        return replace(self._written, status=self.status)
+        excepted = () if self.status else self._written.except_statuses  # the tab has the last word
+        return replace(self._written, status=self.status, except_statuses=excepted)
 
     @property
     def written(self) -> str:
@@ -48,7 +49,13 @@ class Looking:
         """
         found = language.parse(text, self._clock())
         self._written, self.text = found, language.without_state(text)
-        self.status = found.status or self.status
+        self.status = found.status or (None if found.except_statuses else self.status)
+
+    def choose(self, status: TaskStatus | None) -> None:
+        """Take a state's tab; None is all."""
+        self.status = status
+        if self._written.except_statuses:
+            self._written, self.text = replace(self._written, except_statuses=()), language.without_except(self.text)
 
     def narrow(self) -> str:
         """Take the next range of time, and tell it; "" is all time."""

@@ -112,6 +112,27 @@ class QueueRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRow:
+    """What is enqueued by the clock.
+
+    Attributes:
+        id: the name as the store has it, for acting.
+        times: when it fires, as it was written.
+        next_at: the next occurrence; None when there will be none.
+        last_at: the last occurrence for which it fired; None before the first.
+    """
+
+    id: str
+    name: Clean
+    times: Clean
+    task: Clean
+    queue: Clean
+    paused: bool
+    next_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
     """A worker as it last presented itself.
 

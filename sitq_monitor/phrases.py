@@ -12,13 +12,26 @@ from sitq_monitor.view import MATCH_LIMIT
 
 Parts = tuple[tuple[str, str], ...]
 
-_DONE = {Action.REQUEUE: "requeued", Action.CANCEL: "cancelled", Action.DELETE: "deleted"}
+_DONE = {
+    Action.REQUEUE: "requeued",
+    Action.CANCEL: "cancelled",
+    Action.DELETE: "deleted",
+    Action.RUN_NOW: "made due",
+    Action.RERUN: "rerun",
+}
 _WANTED = {
     Action.REQUEUE: "failed or cancelled",
     Action.CANCEL: "pending or running",
     Action.DELETE: "at rest, for what runs cannot be deleted",
+    Action.RUN_NOW: "scheduled or retrying",
+    Action.RERUN: "in the store any more",
+}
+_ASKED = {Action.RUN_NOW: "Run {} now?"}
+_MEANT = {
+    Action.RERUN: ("a copy under a new id; this task stays as it is", "copies under new ids; these stay as they are")
 }
 _ORDERS = {Order.NEWEST: "newest first", Order.OLDEST: "oldest first", Order.ENDED: "ended last first"}
+ARGUMENTS_SHOWN = 100
 TYPED_FROM = 100
 """A person who deletes more tasks than this types their number."""
 
@@ -26,7 +39,7 @@ TYPED_FROM = 100
 def status_parts(*, path: Clean, trouble: Clean | None, live: bool, rate: float) -> Parts:
     """Say what is watched, and how that goes."""
     if trouble is not None:
-        return (" sitq ", "title"), (f" {path}  ", "name"), ("! ", "failed"), (trouble, "failed")
+        return (" sitq  ", "title"), ("! ", "failed"), (trouble, "failed")
     state = (("● ", "success"), ("live", "muted")) if live else (("‖ ", "warning"), ("paused", "warning"))
     often = ((f" {rate:g}/s", "faint"),) if live else ()
     return (" sitq ", "title"), (f" {path}  ", "name"), *state, *often
@@ -38,7 +51,7 @@ def pulse_parts(pulse: Pulse, room: int) -> Parts:
         return ()
     rate = (f"{pulse.rate:.1f}/s ", "name")
     all_bars = [ok + failed for ok, failed in zip(pulse.ok, pulse.failed, strict=True)]
-    bars = (upright(all_bars, 12) + " ", "running")
+    bars = (upright(all_bars, 8) + " ", "running")
     slow = (f"p95 {duration(pulse.took.p95)} ", "muted") if pulse.took else ("", "")
     failing = (f"failing {pulse.failing:.0%} ", "failed" if pulse.failing else "muted")
     parts: tuple[tuple[str, str], ...] = (rate, bars, slow, failing)
@@ -116,7 +129,7 @@ def tally_parts(outcome: Tally) -> Parts:
     done = f"{_DONE[outcome.action]} {outcome.reached:,}"
     if outcome.trouble is not None:
         so_far = f", {done} before" if outcome.reached else ""
-        return ((f" {outcome.action} failed: {outcome.trouble}{so_far}", "failed"),)
+        return ((f" {outcome.action.words} failed: {outcome.trouble}{so_far}", "failed"),)
     skipped = outcome.asked - outcome.reached
     moved_on = " (moved on)" if skipped else ""
     stopped = ", stopped before the end" if outcome.stopped else ""
@@ -133,21 +146,25 @@ def refusal_parts(plan: Plan) -> Parts:
     """Say why an action does not apply to any of the chosen tasks."""
     number = sum(skipped for _, skipped in plan.skipped)
     if not number:
-        return ((f" nothing to {plan.action}", "warning"),)
+        return ((f" nothing to {plan.action.words}", "warning"),)
     none = "it is not" if number == 1 else f"none of {number:,} is"
-    return ((f" nothing to {plan.action}: {none} {_WANTED[plan.action]}", "warning"),)
+    return ((f" nothing to {plan.action.words}: {none} {_WANTED[plan.action]}", "warning"),)
 
 
 def question(plan: Plan, filter_text: Clean) -> Question:
     """Ask before an action, with its scope and what it leaves out."""
     more = "" if plan.counted_all else "more than "
     number = f"{more}{plan.eligible:,} tasks" if plan.eligible > 1 else "this task"
+    verb = plan.action.words.capitalize()
     lines = [", ".join(plan.names[:3]) + (" and others" if len(plan.names) > 3 else "")]
+    if plan.arguments:
+        lines.append(clean(plan.arguments, ARGUMENTS_SHOWN))
     if plan.scope.ids is None:
         lines.append(f"all that match {filter_text or 'the list'}, up to now")
     if plan.skipped:
         lines.append(f"{', '.join(f'{count(number)} {status}' for status, number in plan.skipped)} left out")
+    if plan.action in _MEANT:
+        lines.append(_MEANT[plan.action][plan.eligible > 1])
     typed = str(plan.eligible) if plan.action is Action.DELETE and plan.eligible > TYPED_FROM else ""
-    return Question(
-        clean(f"{plan.action.capitalize()} {number}?"), Clean("\n".join(lines)), clean(plan.action.capitalize()), typed
-    )
+    asked = _ASKED.get(plan.action, f"{verb} {{}}?").format(number)
+    return Question(clean(asked), Clean("\n".join(lines)), clean(verb), typed)

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sitq.core import TaskStatus, WorkerInfo
+from sitq.recurring import ScheduleInfo
 from sitq.sanitize import ARGUMENTS_LIMIT, Clean, clean, clean_block, first_line
 from sitq.views import Attempt, OutputChunk, QueueStats, Stats, TaskInfo
-from sitq_monitor.model import AttemptRow, Counts, QueueRow, TaskDetail, TaskId, TaskRow, WorkerRow
+from sitq_monitor.format import duration
+from sitq_monitor.model import AttemptRow, Counts, QueueRow, ScheduleRow, TaskDetail, TaskId, TaskRow, WorkerRow
 
 LABEL_SIZE = 8
 OUTPUT_LINES = 20
@@ -85,6 +87,24 @@ def counts_of(stats: Stats) -> Counts:
         queues=tuple(map(_queue_row, stats.queues)),
         workers=tuple(map(_worker_row, stats.workers)),
         approximate=stats.approximate,
+    )
+
+
+def schedules_of(infos: Sequence[ScheduleInfo]) -> tuple[ScheduleRow, ...]:
+    return tuple(map(_schedule_row, infos))
+
+
+def _schedule_row(info: ScheduleInfo) -> ScheduleRow:
+    zone = f" {info.timezone}" if info.timezone else ""
+    return ScheduleRow(
+        id=info.name,
+        name=clean(info.name),
+        times=clean(f"{info.cron}{zone}" if info.cron is not None else f"every {duration(info.every or 0.0)}"),
+        task=clean(info.task_name),
+        queue=clean(info.queue),
+        paused=info.paused,
+        next_at=info.next_at,
+        last_at=info.last_at,
     )
 
 

@@ -1,4 +1,4 @@
-"""The columns of the tables of workers and of queues."""
+"""The columns of the tables of workers, queues and schedules."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from datetime import datetime
 from sitq_monitor.bars import lying
 from sitq_monitor.columns import GAP, GUTTER, Cell, Column
 from sitq_monitor.format import age, count
-from sitq_monitor.model import QueueRow, WorkerRow
+from sitq_monitor.model import QueueRow, ScheduleRow, WorkerRow
 
 SLOTS = 16
 """Places of a worker that are drawn one by one; of more a bar is drawn."""
@@ -86,6 +86,41 @@ def _queue_success(row: QueueRow, now: datetime) -> Cell:
     return Cell(count(row.success), "muted" if row.success else "faint")
 
 
+def _schedule_state(row: ScheduleRow, now: datetime) -> Cell:
+    if row.paused:
+        return Cell("‖ paused", "warning")
+    return Cell("◷ planned", "name") if row.next_at else Cell("· ended", "faint")
+
+
+def _schedule_name(row: ScheduleRow, now: datetime) -> Cell:
+    return Cell(row.name, "muted" if row.paused else "name")
+
+
+def _schedule_next(row: ScheduleRow, now: datetime) -> Cell:
+    if row.next_at is None or row.paused:
+        return Cell("-", "faint")
+    left = (row.next_at - now).total_seconds()
+    return Cell(f"in {age(left)}", "name") if left > 0 else Cell("due", "warning")
+
+
+def _schedule_last(row: ScheduleRow, now: datetime) -> Cell:
+    if row.last_at is None:
+        return Cell("never", "faint")
+    return Cell(f"{age((now - row.last_at).total_seconds())} ago", "muted")
+
+
+def _schedule_times(row: ScheduleRow, now: datetime) -> Cell:
+    return Cell(row.times, "name")
+
+
+def _schedule_task(row: ScheduleRow, now: datetime) -> Cell:
+    return Cell(row.task, "muted")
+
+
+def _schedule_queue(row: ScheduleRow, now: datetime) -> Cell:
+    return Cell(row.queue, "muted")
+
+
 _NAME_LEAST, _NAME_MOST = 12, 36
 _WORKER_NAME = Column("WORKER", 0, _worker_name)
 _QUEUE_NAME = Column("QUEUE", 0, _queue_name)
@@ -110,6 +145,15 @@ QUEUE_COLUMNS = (
     Column("FAILED", 6, _queue_failed, right=True),
     Column("SCHEDULED", 9, _queue_scheduled, right=True),
     Column("SUCCESS", 7, _queue_success, right=True),
+)
+SCHEDULE_COLUMNS = (
+    Column("STATE", 9, _schedule_state),
+    Column("SCHEDULE", 0, _schedule_name),
+    Column("NEXT", 8, _schedule_next, right=True),
+    Column("LAST", 9, _schedule_last, right=True),
+    Column("TIMES", 24, _schedule_times),
+    Column("TASK", 32, _schedule_task, dotted=True),
+    Column("QUEUE", 12, _schedule_queue),
 )
 
 

@@ -8,7 +8,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -16,13 +15,15 @@ from sitq.sanitize import clean
 from sitq.views import Order
 from sitq_monitor import language, phrases
 from sitq_monitor.acting import Acting
+from sitq_monitor.asking import ask_name
 from sitq_monitor.deed import Action, Plan, Progress
 from sitq_monitor.footing import Footing
 from sitq_monitor.keys import MUTATING, SCREEN_KEYS
 from sitq_monitor.language import FilterError
 from sitq_monitor.looking import Looking, faster
-from sitq_monitor.model import STATES
-from sitq_monitor.rosters import QUEUE_COLUMNS, WORKER_COLUMNS
+from sitq_monitor.model import STATES, QueueRow, ScheduleRow
+from sitq_monitor.news import Arrived
+from sitq_monitor.rosters import QUEUE_COLUMNS, SCHEDULE_COLUMNS, WORKER_COLUMNS
 from sitq_monitor.settings import Settings
 from sitq_monitor.source import News, Source
 from sitq_monitor.view import PAGE, Snapshot, View
@@ -32,25 +33,14 @@ from sitq_monitor.widgets.dashboard import Dashboard
 from sitq_monitor.widgets.detail import DetailPane
 from sitq_monitor.widgets.filter_bar import FilterBar
 from sitq_monitor.widgets.help import HelpScreen
-from sitq_monitor.widgets.prompt import Prompt
+from sitq_monitor.widgets.place_bar import PlaceBar
 from sitq_monitor.widgets.roster import Roster
 from sitq_monitor.widgets.state_tabs import StateTabs
 from sitq_monitor.widgets.task_table import TaskTable
 
 WIDE, TALL = 140, 30
-PLACE_HINT = "a time ago like 30m or 7d, a time of day like 14:30, a date, a part like 50%, or end"
-
-
-class Arrived(Message):
-    """The source has news. Of snapshots with the same parts only the newest that waits is worth handling."""
-
-    def __init__(self, news: News) -> None:
-        self.news = news
-        super().__init__()
-
-    def can_replace(self, message: Message) -> bool:
-        older = message.news if isinstance(message, Arrived) else None
-        return isinstance(self.news, Snapshot) and isinstance(older, Snapshot) and self.news.replaces(older)
+FILTER_LIMIT = 1_000
+ROSTERS = ("workers", "queues", "schedules")
 
 
 class TaskScreen(Screen[None]):
@@ -70,10 +60,13 @@ class TaskScreen(Screen[None]):
         self.looking = Looking(clock)
         self.dashboard = Dashboard(id="dashboard", clock=clock)
         self.filter_bar = FilterBar(id="filter-bar")
+        self.place_bar = PlaceBar(id="place-bar")
         self.tabs = StateTabs(id="tabs")
         self.table = TaskTable(id="table", read_only=read_only, clock=clock)
         self.detail = DetailPane(id="detail", clock=clock)
         self.crew = Roster(WORKER_COLUMNS, id="workers", empty="no worker has been seen lately", clock=clock)
+        self.schedules = Roster(SCHEDULE_COLUMNS, id="schedules", empty="nothing is enqueued by the clock", clock=clock)
+        self.planned: tuple[ScheduleRow, ...] = ()
         self.queues = Roster(QUEUE_COLUMNS, id="queues", empty="no queue yet", clock=clock)
         self.footing = Footing(path, read_only=read_only)
         self.acting = Acting(source, self.table, self.looking, say=self._note, clock=clock)
@@ -91,7 +84,9 @@ class TaskScreen(Screen[None]):
             yield self.detail
             yield self.crew
             yield self.queues
+            yield self.schedules
         yield self.footing.hint
+        yield self.place_bar
         yield self.footing.keys
 
     def on_mount(self) -> None:
@@ -104,8 +99,8 @@ class TaskScreen(Screen[None]):
 
     @property
     def place(self) -> str:
-        """What has the screen: "list", "task", "workers" or "queues"."""
-        shown = (name for name in ("workers", "queues") if self.has_class(f"-{name}"))
+        """What has the screen: "list", "task", "workers", "queues" or "schedules"."""
+        shown = (name for name in ROSTERS if self.has_class(f"-{name}"))
         return next(shown, "task" if self.has_class("-open") else "list")
 
     # From the source to the widgets
@@ -132,8 +127,13 @@ class TaskScreen(Screen[None]):
             self.tabs.counts = snapshot.counts
             self.crew.show(snapshot.counts.workers)
             self.queues.show(snapshot.counts.queues)
+        if snapshot.schedules is not None:
+            self.planned = snapshot.schedules
+            self.schedules.show(snapshot.schedules)
         if snapshot.view.lists_like(self._view):
             self.table.hear(snapshot)
+        if self.place_bar.has_sent and self.table.jump is None:
+            self._ask_place(False)
         if snapshot.has_detail and snapshot.view.task_id == self._view.task_id:
             self.detail.show(snapshot.detail)
 
@@ -168,7 +168,7 @@ class TaskScreen(Screen[None]):
         if message.state == self.looking.status and self.place == "list":
             self.table.follow(True)
             return
-        self.looking.status = message.state
+        self.looking.choose(message.state)
         self._start_over()
 
     @on(FilterBar.Written)
@@ -182,7 +182,7 @@ class TaskScreen(Screen[None]):
     def filter_by(self, text: str) -> bool:
         """Show what a filter matches, and tell whether it could be understood."""
         try:
-            self.looking.write(text)
+            self.looking.write(clean(text, FILTER_LIMIT))
         except FilterError as exc:
             self._note(((clean(f" {exc}"), "failed"),))
             return False
@@ -197,10 +197,15 @@ class TaskScreen(Screen[None]):
         self._show_place("list")
 
     def _show_place(self, place: str) -> None:
-        for name in ("workers", "queues"):
+        for name in ROSTERS:
             self.set_class(place == name, f"-{name}")
         self.set_class(place == "task", "-open")
-        places: dict[str, Widget] = {"task": self.detail, "workers": self.crew, "queues": self.queues}
+        places: dict[str, Widget] = {
+            "task": self.detail,
+            "workers": self.crew,
+            "queues": self.queues,
+            "schedules": self.schedules,
+        }
         self.set_focus(places.get(place, self.table))  # at once: the next key may be on its way
         self.look()
 
@@ -214,11 +219,24 @@ class TaskScreen(Screen[None]):
 
     @on(TaskTable.Opened)
     def action_open(self) -> None:
-        if self.place == "queues" and self.queues.cursor_id is not None:
-            self.filter_by(language.quoted("queue", self.queues.cursor_id))
+        if self.place == "queues":
+            self._show_queue()
         elif self.place == "list":
             self._show_place("task")
             self.detail.reveal()
+
+    def _show_queue(self) -> None:
+        queue = self._queue()
+        if queue is not None and queue.id != queue.name:
+            self._note(((" the name of this queue cannot be written in a filter", "warning"),))
+        elif queue is not None:
+            self.filter_by(language.quoted("queue", queue.name))
+
+    def _queue(self) -> QueueRow | None:
+        return next((one for one in self.tabs.counts.queues if one.id == self.queues.cursor_id), None)
+
+    def _schedule(self) -> ScheduleRow | None:
+        return next((one for one in self.planned if one.id == self.schedules.cursor_id), None)
 
     def action_leave(self) -> None:
         """Go one step back: stop what is being done, leave the place, unmark, drop the filter."""
@@ -261,24 +279,33 @@ class TaskScreen(Screen[None]):
         """Ask for a name to keep the filter by."""
         text = self.looking.written
 
-        def answered(name: str | None) -> None:
-            if name:
-                self._settings.keep(name, text)
-                self._note(((clean(f" the palette, Ctrl+P, has it as Filter: {name}"), "success"),))
+        def keep(name: str) -> None:
+            self._settings.keep(name, text)
+            self._note(((clean(f" the palette, Ctrl+P, has it as Filter: {name}"), "success"),))
 
         if text:
-            self.app.push_screen(Prompt("Keep this filter as", hint=clean(text)), answered)
+            ask_name(self.app, text, keep)
 
     def action_go_to(self) -> None:
-        def answered(text: str | None) -> None:
-            if text is not None:
-                self.table.go_to(language.place(text, self._clock()))
-
-        def trouble(text: str) -> str:
-            return language.trouble_of(lambda: language.place(text, self._clock()))
-
         if self.table.may_jump:
-            self.app.push_screen(Prompt("Go to", hint=PLACE_HINT, check=trouble), answered)
+            self._show_place("list")
+            self._ask_place(True)
+
+    @on(PlaceBar.Written)
+    def go_to(self, message: PlaceBar.Written) -> None:
+        self.footing.note, self.table.jump = (), None
+        try:
+            if message.text:
+                self.table.go_to(language.place(message.text, self._clock()))
+        except FilterError as exc:
+            self._note(((clean(f" {exc}"), "failed"),))
+        if self.table.jump is None:
+            self._ask_place(False)
+
+    def _ask_place(self, on: bool) -> None:
+        self.place_bar.show(on)
+        self.footing.hint.display = not on
+        self.set_focus(self.place_bar if on else self.table)
 
     def action_follow(self) -> None:
         self.table.follow(not self.table.following)
@@ -301,10 +328,20 @@ class TaskScreen(Screen[None]):
         if self.place in ("list", "task"):
             self.acting.ask(Action(verb), row.id if row and self.place == "task" else None)
 
-    def action_turn_queue(self) -> None:
-        queue = next((one for one in self.tabs.counts.queues if one.id == self.queues.cursor_id), None)
+    def action_turn(self) -> None:
+        """Stop or resume what the cursor is on, in the list of queues or of schedules."""
+        queue, schedule = self._queue(), self._schedule()
         if queue is not None and self.place == "queues":
             self.acting.turn_queue(queue)
+        elif schedule is not None and self.place == "schedules":
+            self.acting.turn_schedule(schedule)
+
+    def action_run_now(self) -> None:
+        schedule = self._schedule()
+        if self.place != "schedules":
+            self.action_act(Action.RUN_NOW)
+        elif schedule is not None:
+            self.acting.run_schedule(schedule)
 
     def action_export(self) -> None:
         self.acting.export()

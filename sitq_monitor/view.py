@@ -7,7 +7,7 @@ from typing import Self
 from sitq.core import TaskStatus
 from sitq.sanitize import Clean
 from sitq.views import Order
-from sitq_monitor.model import Counts, Pulse, TaskDetail, TaskId, TaskRow
+from sitq_monitor.model import Counts, Pulse, ScheduleRow, TaskDetail, TaskId, TaskRow
 
 PAGE = 100
 """Rows in one page at least; a high screen takes more."""
@@ -17,12 +17,15 @@ MATCH_LIMIT = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which tasks to show; see `TaskQuery`. What is None matches everything."""
+    """Which tasks to show; see `TaskQuery`. What is None or () matches everything."""
 
     status: TaskStatus | None = None
     name: str | None = None
     queue: str | None = None
     tag: str | None = None
+    except_statuses: tuple[TaskStatus, ...] = ()
+    except_queues: tuple[str, ...] = ()
+    except_names: tuple[str, ...] = ()
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -31,6 +34,12 @@ class Filter:
     def is_plain(self) -> bool:
         """It asks for a state at most, which the store finds by its index and counts."""
         return replace(self, status=None) == Filter()
+
+    @property
+    def statuses(self) -> frozenset[TaskStatus]:
+        """The states of the tasks that it may match."""
+        among = frozenset({self.status}) if self.status else frozenset(TaskStatus)
+        return among - frozenset(self.except_statuses)
 
 
 END = 1.0
@@ -111,6 +120,7 @@ class Snapshot:
     detail: TaskDetail | None = None
     has_detail: bool = False
     pulse: Pulse | None = None
+    schedules: tuple[ScheduleRow, ...] | None = None
     trouble: Clean | None = None
 
     def says_the_same_as(self, other: Self) -> bool:

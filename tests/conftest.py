@@ -1,5 +1,6 @@
 """What all tests share: a place for a store, and programs that run as processes of their own."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    started = Servers(tmp_path_factory.mktemp("servers"))
-    yield started
-    started.end()
+def servers() -> Iterator[Servers]:
+    # Not in pytest's own folder: other sessions tidy that up, and PostgreSQL's user may not enter it.
+    with tempfile.TemporaryDirectory(prefix="sitq-servers-", ignore_cleanup_errors=True) as folder:
+        started = Servers(Path(folder))
+        yield started
+        started.end()

@@ -18,7 +18,7 @@ class Program:
         self._out, self._err = folder / "stdout", folder / "stderr"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, PROGRAMS / script, *(str(argument) for argument in arguments)],
+                [sys.executable, script if script == "-m" else PROGRAMS / script, *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -71,6 +71,10 @@ class Programs:
         folder.mkdir()
         self._started.append(Program(script, arguments, folder))
         return self._started[-1]
+
+    def start_module(self, module: str, *arguments: object) -> Program:
+        """Start a module as a program, as `python -m` does."""
+        return self.start("-m", module, *arguments)
 
     def run(self, script: str, *arguments: object, timeout: float = 10.0) -> Program:
         """Start a program and wait for its end."""

@@ -90,3 +90,14 @@ def terminal(arguments: Sequence[str], *, columns: int = 160, rows: int = 45) ->
         process.kill()
         process.wait()
         os.close(ours)
+
+
+def main() -> None:
+    """Run Python with the arguments given, on a terminal that nobody looks at, until standard input ends."""
+    with terminal(sys.argv[1:]) as screen:
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            screen.read(0.1)
+
+
+if __name__ == "__main__":
+    main()

@@ -177,6 +177,13 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    async def run_now(self, ids: Collection[str]) -> set[str]:
+        """Make pending tasks due now whose moment is ahead, and tell the ids that were reached.
+
+        Their budgets and their expiry stay. What waits for other tasks, or is due already, is left alone.
+        """
+
+    @abstractmethod
     async def delete(self, ids: Collection[str]) -> set[str]:
         """Remove tasks that are not running, with all that is kept about them, and tell the ids that were reached.
 

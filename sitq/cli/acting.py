@@ -1,7 +1,8 @@
-"""Commands that act on tasks and lanes: cancel, requeue, delete, purge, pause, resume."""
+"""Commands that act on tasks and lanes: cancel, requeue, run-now, delete, purge, pause, resume."""
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 import click
 
@@ -84,6 +85,12 @@ requeue = _acting(
     "Run failed and cancelled tasks again (also: retry).",
     Inspector.requeue,
     lambda info: info.status in (TaskStatus.FAILED, TaskStatus.CANCELLED),
+)
+run_now = _acting(
+    "run-now",
+    "Make scheduled and retrying tasks due now.",
+    Inspector.run_now,
+    lambda info: info.phase(datetime.now(UTC)) in ("scheduled", "retrying"),
 )
 delete = _acting(
     "delete",

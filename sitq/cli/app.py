@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from sitq import __version__
-from sitq.cli.acting import cancel, delete, pause, purge, requeue, resume
+from sitq.cli.acting import cancel, delete, pause, purge, requeue, resume, run_now
 from sitq.cli.completing import completion
 from sitq.cli.doctor import doctor
 from sitq.cli.looking import export, list_, logs, show, stats
@@ -51,6 +51,7 @@ for command in (
     stats,
     cancel,
     requeue,
+    run_now,
     delete,
     purge,
     pause,

@@ -4,9 +4,39 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from sitq._portable import import_function
+
+if TYPE_CHECKING:
+    from sitq.backends.base import Backend
+    from sitq.queue import TaskQueue
+    from sitq.serialization import Serializer
+
+serializer_option = click.option(
+    "--serializer", metavar="MODULE:FUNCTION", help="Makes the serializer; cloudpickle's unless given."
+)
+
+
+def serializer_of(path: str | None) -> "Serializer | None":
+    """Make the serializer that a function or a class of a module gives when it is called.
+
+    Raises:
+        SerializationError: there is no such function.
+    """
+    if path is None:
+        return None
+    serializer: Serializer = import_function(path)()
+    return serializer
+
+
+def queue_on(store: "str | Backend", serializer: str | None) -> "TaskQueue":
+    """Make an unopened queue that writes with the serializer of this name."""
+    from sitq.queue import TaskQueue
+
+    return TaskQueue(store, serializer_of(serializer))
 
 
 def import_from_here() -> None:

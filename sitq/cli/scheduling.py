@@ -2,17 +2,20 @@
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sitq._portable import import_function
-from sitq.cli.calls import arguments_of, import_from_here, keywords_of
+from sitq.cli.calls import arguments_of, import_from_here, keywords_of, queue_on, serializer_option
 from sitq.cli.printing import complain, print_json, print_table
 from sitq.cli.stores import json_option, store_argument, with_inspector
 from sitq.inspector import Inspector
 from sitq.recurring import ScheduleInfo
 from sitq.sanitize import clean
+
+if TYPE_CHECKING:
+    from sitq.queue import TaskQueue
 
 
 @click.command()
@@ -69,6 +72,7 @@ def _row(schedule: ScheduleInfo) -> tuple[str, ...]:
 @click.option("--catch-up", type=click.Choice(("last", "all", "none")), default="last", show_default=True)
 @click.option("--name", metavar="NAME", help="The schedule's; the function's unless given.")
 @click.option("--queue", metavar="NAME", help="Lane of the tasks.")
+@serializer_option
 @json_option
 def schedule(
     store: str,
@@ -76,13 +80,14 @@ def schedule(
     arguments: tuple[str, ...],
     kwargs: str,
     queue: str | None,
+    serializer: str | None,
     as_json: bool,
     **recurs: Any,
 ) -> int:
     """Let a call of a function that can be imported recur; the same name takes the place of an earlier one."""
     import_from_here()
     call = partial(import_function(function), *arguments_of(arguments), **keywords_of(kwargs))
-    made = asyncio.run(_schedule(store, call, queue, recurs))
+    made = asyncio.run(_schedule(queue_on(store, serializer), call, queue, recurs))
     if as_json:
         print_json(made)
     else:
@@ -90,9 +95,9 @@ def schedule(
     return 0
 
 
-async def _schedule(store: str, call: "partial[Any]", queue: str | None, recurs: dict[str, Any]) -> ScheduleInfo:
-    from sitq.queue import TaskQueue
-
-    async with TaskQueue(store) as door:
+async def _schedule(
+    opening: "TaskQueue", call: "partial[Any]", queue: str | None, recurs: dict[str, Any]
+) -> ScheduleInfo:
+    async with opening as door:
         bound = door.options() if queue is None else door.options(queue=queue)
         return await bound.schedule(call.func, *call.args, **recurs, **call.keywords)

@@ -5,12 +5,12 @@ import json
 import logging
 import sys
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sitq._portable import import_function
-from sitq.cli.calls import arguments_of, import_from_here, keywords_of
+from sitq.cli.calls import arguments_of, import_from_here, keywords_of, queue_on, serializer_of, serializer_option
 from sitq.cli.looking import every_task
 from sitq.cli.printing import complain, confirm, print_json
 from sitq.cli.stores import filter_options, json_option, query_of, store_argument
@@ -19,6 +19,9 @@ from sitq.exceptions import TaskExecutionError
 from sitq.inspector import Inspector
 from sitq.sanitize import clean, clean_block
 from sitq.views import TaskQuery
+
+if TYPE_CHECKING:
+    from sitq.queue import TaskQueue
 
 
 @click.command()
@@ -29,6 +32,7 @@ from sitq.views import TaskQuery
 @click.option("--burst", is_flag=True, help="End when nothing is due.")
 @click.option("--lease", type=float, default=30.0, show_default=True, help="Seconds until others take over.")
 @click.option("--grace", type=float, default=30.0, show_default=True, help="Seconds for running tasks at the end.")
+@serializer_option
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
 @click.option("--verbose", is_flag=True, help="Log everything.")
 def worker(
@@ -39,6 +43,7 @@ def worker(
     burst: bool,
     lease: float,
     grace: float,
+    serializer: str | None,
     quiet: bool,
     verbose: bool,
 ) -> int:
@@ -51,7 +56,13 @@ def worker(
     logging.basicConfig(level=level, handlers=[handler])
     import_from_here()
     server = Worker(
-        store, max_concurrency=concurrency, queues=queues or None, lease=lease, grace=grace, executor=executor
+        store,
+        serializer_of(serializer),
+        max_concurrency=concurrency,
+        queues=queues or None,
+        lease=lease,
+        grace=grace,
+        executor=executor,
     )
     server.run(until_empty=burst)
     return 0
@@ -78,10 +89,18 @@ class _HarmlessFormatter(logging.Formatter):
 @click.option("--name", metavar="NAME")
 @click.option("--tag", "tags", multiple=True, metavar="WORD", help="Repeatable.")
 @click.option("--executor", type=click.Choice(EXECUTORS))
+@serializer_option
 @click.option("--wait", is_flag=True, help="Wait for the value, and print it as JSON where that can be.")
 @json_option
 def enqueue(
-    store: str, function: str, arguments: tuple[str, ...], kwargs: str, wait: bool, as_json: bool, **options: Any
+    store: str,
+    function: str,
+    arguments: tuple[str, ...],
+    kwargs: str,
+    serializer: str | None,
+    wait: bool,
+    as_json: bool,
+    **options: Any,
 ) -> int:
     """Store a call of a function that can be imported, and print its id.
 
@@ -90,13 +109,13 @@ def enqueue(
     import_from_here()
     given = {name: value for name, value in options.items() if value not in (None, ())}
     call = partial(import_function(function), *arguments_of(arguments), **keywords_of(kwargs))
-    return asyncio.run(_enqueue(store, call, given, wait=wait, as_json=as_json))
+    return asyncio.run(_enqueue(queue_on(store, serializer), call, given, wait=wait, as_json=as_json))
 
 
-async def _enqueue(store: str, call: "partial[Any]", options: dict[str, Any], *, wait: bool, as_json: bool) -> int:
-    from sitq.queue import TaskQueue
-
-    async with TaskQueue(store) as queue:
+async def _enqueue(
+    opening: "TaskQueue", call: "partial[Any]", options: dict[str, Any], *, wait: bool, as_json: bool
+) -> int:
+    async with opening as queue:
         handle = await queue.options(**options).enqueue(call.func, *call.args, **call.keywords)
         if not as_json:
             print(handle, flush=True)
@@ -118,6 +137,7 @@ async def _enqueue(store: str, call: "partial[Any]", options: dict[str, Any], *,
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @filter_options
 @click.option("--with", "function", metavar="MODULE:FUNCTION", help="A corrected function, for the same arguments.")
+@serializer_option
 @click.option("--yes", is_flag=True, help="Do not ask before running what the filters match.")
 @json_option
 def rerun(
@@ -127,6 +147,7 @@ def rerun(
     queue: str | None,
     name: str | None,
     function: str | None,
+    serializer: str | None,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -136,13 +157,15 @@ def rerun(
     import_from_here()
     which = list(ids) if ids else query_of(statuses or (TaskStatus.FAILED,), queue, name)
     corrected = None if function is None else import_function(function)
-    return asyncio.run(_rerun(store, which, corrected, yes=yes, as_json=as_json))
+    inspector = Inspector(store)
+    sender = queue_on(inspector.backend, serializer)
+    return asyncio.run(_rerun(inspector, sender, which, corrected, yes=yes, as_json=as_json))
 
 
-async def _rerun(store: str, which: list[str] | TaskQuery, function: Any, *, yes: bool, as_json: bool) -> int:
-    from sitq.queue import TaskQueue
-
-    async with Inspector(store) as inspector, TaskQueue(inspector.backend) as queue:
+async def _rerun(
+    looking: Inspector, opening: "TaskQueue", which: list[str] | TaskQuery, function: Any, *, yes: bool, as_json: bool
+) -> int:
+    async with looking as inspector, opening as queue:
         if isinstance(which, TaskQuery) and not yes:
             confirm("rerun", len([info async for info in every_task(inspector, which)]))
         handles = await queue.rerun(which, function)

@@ -16,6 +16,7 @@ from sitq.core import Result, Task, TaskStatus
 from sitq.exceptions import TaskQueueError, TimeoutError, WorkerError
 from sitq.queue import TaskQueue
 from sitq.replaying import StoredCall, stored_call
+from sitq.sanitize import without_password
 from sitq.views import Stats, TaskInfo, TaskQuery
 
 P = ParamSpec("P")
@@ -38,7 +39,7 @@ class Client:
     """
 
     def __init__(self, path: str, served: Callable[[], bool], on_enqueue: Callable[[Sequence[Task]], object]) -> None:
-        self.path = path
+        self.path = without_password(path)
         self.queue = TaskQueue(backend_from_url(path), on_enqueue=on_enqueue)
         self._served = served
         self._portal = Portal("sitq-client")

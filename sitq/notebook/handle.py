@@ -1,6 +1,6 @@
 """A task's id that can be asked and awaited from a cell."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, Self, TypeVar
@@ -10,7 +10,8 @@ from sitq.exceptions import ValidationError
 from sitq.inputs import TaskId
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
 from sitq.notebook.delivery import post_via
-from sitq.notebook.display import Glance, Row, part_done, say, task_html, task_text, tasks_html, tasks_text
+from sitq.notebook.display import Row, say, task_html, task_text, tasks_html, tasks_text
+from sitq.notebook.group import Group
 from sitq.notebook.panel import Panel
 from sitq.views import TaskInfo, TaskQuery
 
@@ -145,7 +146,11 @@ class LiveHandles(list[LiveHandle[R]]):
     def show(self) -> None:
         """Show the tasks below this cell, live: one bar for all of them, and those that are not done."""
         if self:
-            Panel(_Group(self[0]._client, [str(handle) for handle in self]))
+            Panel(self.as_group())
+
+    def as_group(self) -> Group:
+        """Take them together, as a panel shows them; there must be one at least."""
+        return Group(self[0]._client, [str(handle) for handle in self])
 
     def __repr__(self) -> str:
         return tasks_text(self._look(), datetime.now(UTC))
@@ -160,28 +165,3 @@ class LiveHandles(list[LiveHandle[R]]):
         query = TaskQuery(ids=ids[:20], limit=20)
         found = {info.id: info for info in client.call_within(GLANCE, client.queue.list_tasks, query) or ()}
         return [(str(handle), found.get(str(handle), handle._seen)) for handle in self]
-
-
-class _Group:
-    """Some tasks as a panel shows them."""
-
-    def __init__(self, client: Client, ids: Sequence[str]) -> None:
-        self._client = client
-        self._ids = ids
-
-    def look(self, limit: int) -> Glance | None:
-        infos = self._client.call_within(GLANCE, self._client.look_up, self._ids)
-        if infos is None:
-            return None
-        open_, ended = ([info for info in infos if info.status.is_final is final] for final in (False, True))
-        failed = [info for info in ended if info.status is not TaskStatus.SUCCESS]
-        told = sum(part_done(info) or 0.0 for info in open_)
-        headline = f"{len(ended)} of {len(self._ids)} done" + (f", {len(failed)} without success" if failed else "")
-        shown = infos if len(infos) <= limit else [*failed, *open_][:limit]
-        return Glance(shown, headline, (len(ended) + told) / len(self._ids))
-
-    def cancel(self, task_id: str) -> object:
-        return self._client.call(self._client.queue.cancel, task_id)
-
-    def requeue(self, task_id: str) -> object:
-        return self._client.call(self._client.queue.requeue, task_id)

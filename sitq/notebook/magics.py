@@ -1,7 +1,7 @@
 """`%load_ext sitq`: `%%sitq` runs a cell as a task, `%sitq` looks at tasks and acts on them."""
 
 import shlex
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -12,13 +12,12 @@ from sitq._pickling import weigh
 from sitq.captures import format_size
 from sitq.exceptions import TaskQueueError
 from sitq.notebook.cells import awaits, names_read, run_awaiting_cell, run_cell
-from sitq.notebook.display import say
+from sitq.notebook.display import say, show_text
 from sitq.notebook.handle import LiveHandle
 from sitq.notebook.start import newest_worker, start_worker
 from sitq.notebook.worker import BackgroundWorker
 
-_USAGE = "%sitq status | show TASK | cancel TASK | requeue TASK, where TASK is an id or a name"
-_VERBS = {"show": lambda task: task, "cancel": LiveHandle.cancel, "requeue": LiveHandle.requeue}
+_USAGE = "%sitq status | show TASK | logs [TASK] | cancel TASK | requeue TASK, where TASK is an id or a name"
 
 
 class Shell(Protocol):
@@ -39,13 +38,36 @@ def load_ipython_extension(shell: Shell) -> None:
 
 
 def _act(line: str) -> Any:
-    """Look at tasks or act on them: %sitq status | show TASK | cancel TASK | requeue TASK."""
+    """Look at tasks or act on them: %sitq status | show TASK | logs [TASK] | cancel TASK | requeue TASK."""
     verb, *rest = shlex.split(line) or ["status"]
-    if verb == "status" and not rest:
-        return _worker()
+    if verb in _ALONE and not rest:
+        return _ALONE[verb](_worker())
     if verb not in _VERBS or len(rest) != 1:
         raise UsageError(f"got %sitq {line}; {_USAGE}")
     return _VERBS[verb](_task(_worker(), rest[0]))
+
+
+def _tell_output(task: LiveHandle[Any]) -> None:
+    if output := task.output:
+        show_text(output)
+    else:
+        say(f"task {task!s} has written nothing")
+
+
+def _tell_log(worker: BackgroundWorker) -> None:
+    if log := worker.log():
+        show_text(log)
+    else:
+        say(f"the worker on {worker.path} has said nothing; %sitq logs TASK shows what a task wrote")
+
+
+_ALONE: dict[str, Callable[[BackgroundWorker], Any]] = {"status": lambda worker: worker, "logs": _tell_log}
+_VERBS: dict[str, Callable[[LiveHandle[Any]], Any]] = {
+    "show": lambda task: task,
+    "logs": _tell_output,
+    "cancel": LiveHandle.cancel,
+    "requeue": LiveHandle.requeue,
+}
 
 
 def _run(shell: Shell, line: str, cell: str) -> LiveHandle[Any] | None:

@@ -1,36 +1,41 @@
 """A live table of tasks under a cell: widgets where the front end has them, else HTML that is drawn anew."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sitq.core import TaskStatus
-from sitq.notebook.display import Glance, headline_html, panel_html, panel_text, part_done, state_of
-from sitq.views import TaskInfo
+from sitq.notebook.buttons import Actions, Buttons
+from sitq.notebook.display import Glance, panel_html, panel_lines, panel_text
 
 _ROWS = 20
 _FAST = 0.2  # seconds between two looks, with widgets
 _SLOW = 0.5  # and with HTML, which is sent as a whole
-_STYLES = {TaskStatus.SUCCESS: "success", TaskStatus.FAILED: "danger", TaskStatus.CANCELLED: "warning"}
+_RARE = 5.0  # and where that HTML is hidden
 
 
-class Source(Protocol):
+class Source(Actions, Protocol):
     """What a panel shows, and what its buttons do; called on any thread, and it must not wait long."""
 
     def look(self, limit: int) -> Glance | None: ...
 
-    def cancel(self, task_id: str) -> object: ...
-
-    def requeue(self, task_id: str) -> object: ...
-
 
 class View(Protocol):
-    """One way to show a panel."""
+    """One way to show a panel.
+
+    Attributes:
+        interval: seconds between two looks.
+        live: what it shows changes.
+    """
 
     interval: float
+    live: bool
 
     def show(self, glance: Glance) -> None: ...
+
+    def finish(self) -> None: ...
 
 
 class Panel:
@@ -38,14 +43,28 @@ class Panel:
 
     Args:
         source: what to show.
+        rows: how many tasks at most; with 0 it is one line for all.
+        sharing: tells how many panels are drawn, itself among them; each looks the more seldom.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, rows: int = _ROWS, sharing: Callable[[], int] = lambda: 1) -> None:
         self._source = source
-        self._view = _view_for(source)
+        self._rows = rows
+        self._sharing = sharing
+        self._view = _view_for(source, rows)
         self._stopped = threading.Event()
+        self._drawing = threading.Lock()  # so that what was seen last is shown last
         self._draw()
         threading.Thread(target=self._keep_drawing, name="sitq-view", daemon=True).start()
+
+    @property
+    def live(self) -> bool:
+        """What it shows changes, as it does everywhere but in a terminal."""
+        return self._view.live
+
+    @property
+    def ended(self) -> bool:
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         """Draw once more and end."""
@@ -54,18 +73,21 @@ class Panel:
             self._draw()
 
     def _keep_drawing(self) -> None:
-        while not self._stopped.wait(self._view.interval):
+        while not self._stopped.wait(self._view.interval * self._sharing()):
             self._draw()
 
     def _draw(self) -> None:
-        glance = self._source.look(_ROWS)
-        if glance is not None:
-            self._view.show(glance)
-            if glance.done == 1.0:
-                self._stopped.set()
+        with self._drawing:
+            glance = self._source.look(self._rows)
+            if glance is not None:
+                self._view.show(glance)
+                if glance.done == 1.0:
+                    self._stopped.set()
+            if self._stopped.is_set():
+                self._view.finish()
 
 
-def _view_for(source: Source) -> View:
+def _view_for(source: Source, rows: int) -> View:
     """Choose the best view that this place has."""
     try:
         import IPython
@@ -78,13 +100,14 @@ def _view_for(source: Source) -> View:
         import ipywidgets
     except ImportError:
         return _HtmlView()
-    return _WidgetView(source, ipywidgets)
+    return _WidgetView(Buttons(ipywidgets, source, rows), ipywidgets)
 
 
 class _TextView:
     """A terminal or a script: one snapshot, since a terminal belongs to who types in it."""
 
     interval = 3600.0
+    live = False
 
     def __init__(self) -> None:
         self._shown = False
@@ -94,97 +117,119 @@ class _TextView:
             self._shown = True
             print(panel_text(glance, datetime.now(UTC)))  # noqa: T201  # that is how a terminal shows things
 
+    def finish(self) -> None:
+        """Leave it as it is."""
+
 
 class _HtmlView:
-    """HTML that takes its own place again; it works in every notebook and stays in the saved file."""
+    """HTML that takes its own place again; it works in every notebook and stays in the saved file.
+
+    Args:
+        place: class of the element that holds it.
+    """
 
     interval = _SLOW
+    live = True
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = "sitq-html") -> None:
         from IPython.display import display
 
+        self._place = place
         self._handle: Any = display({"text/html": "", "text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         self._html = ""
 
     def show(self, glance: Glance) -> None:
         now = datetime.now(UTC)
-        html = panel_html(glance, now)
+        html = f'<div class="{self._place}">{panel_html(glance, now)}</div>'
         if html != self._html:
             self._html = html
             self._handle.update({"text/html": html, "text/plain": panel_text(glance, now)}, raw=True)
 
+    def finish(self) -> None:
+        """Leave it as it is."""
+
 
 class _WidgetView:
-    """A table of ipywidgets, of which only what changed is sent, and HTML of its last state for the saved file."""
+    """All lines as one text, a column of buttons beside it, and below them the same as HTML.
+
+    A look sends one message at most: with a widget for each place in the table, twenty tasks that ran made a hundred
+    messages a second.
+
+    The HTML is for the saved file, and for front ends that know no widgets. The widgets hide it: they bring a style for
+    its place. It is not in the output of the widgets, which the front end would draw anew with each change of it.
+    """
 
     interval = _FAST
+    live = True
 
-    def __init__(self, source: Source, widgets: Any) -> None:
+    def __init__(self, buttons: Buttons, widgets: Any) -> None:
         from IPython.display import display
 
-        self._widgets = widgets
-        self._headline = widgets.HTML()
-        self._rows = [_Row(widgets, source) for _ in range(_ROWS)]
-        self._box = widgets.VBox([self._headline])
+        self._text = widgets.HTML(layout=widgets.Layout(margin="0", flex="1 1 auto", max_width="880px", min_width="0"))
+        self._buttons = buttons
+        self._box = widgets.HBox([self._text, buttons.column], _view_count=0)  # so that front ends count their views
         self._box.add_class("sitq-panel")
-        self._handle: Any = display(self._bundle("", ""), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        self._kept = ""
+        place = f"sitq-{self._box.model_id}"
+        self._style = f"<style>.{place} {{ display: none; }}</style>"
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
+        display({"application/vnd.jupyter.widget-view+json": view}, raw=True)  # type: ignore[no-untyped-call]
+        self._html = _HtmlView(place)
+        self._lines = _Part(self._put_text)
+        self._column = _Part(buttons.put)
+        self._kept = _Part(self._html.show)
+        self._statuses: list[tuple[str, TaskStatus]] = []
+        self._keep_at = 0.0
+        self._last: Glance | None = None
+        self._sent: _Part | None = None  # by the last look
 
     def show(self, glance: Glance) -> None:
-        now = datetime.now(UTC)
-        for row, info in zip(self._rows, glance.tasks, strict=False):
-            row.show(info, now)
-        self._headline.value = headline_html(glance)
-        if len(self._box.children) != len(glance.tasks) + 1:
-            self._box.children = (self._headline, *(row.box for row in self._rows[: len(glance.tasks)]))
-        if all(info.status.is_final for info in glance.tasks):
-            self._keep(panel_html(glance, now), panel_text(glance, now))
-
-    def _keep(self, html: str, text: str) -> None:
-        """Put the last state beside the widgets, for a file that is opened without a kernel."""
-        if html != self._kept:
-            self._kept = html
-            self._handle.update(self._bundle(html, text), raw=True)
-
-    def _bundle(self, html: str, text: str) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, "text/html": html, "text/plain": text}
-
-
-class _Row:
-    """The widgets of one line, which shows one task now and perhaps another one later."""
-
-    def __init__(self, widgets: Any, source: Source) -> None:
-        self._source = source
-        self._task_id = ""
-        self._bar = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="160px"))
-        self._name, self._state = (widgets.HTML(layout=widgets.Layout(width=width)) for width in ("220px", "300px"))
-        self._cancel = self._button(widgets, "Cancel", "sitq-cancel", source.cancel)
-        self._requeue = self._button(widgets, "Requeue", "sitq-requeue", source.requeue)
-        self.box = widgets.HBox([self._name, self._bar, self._state, self._cancel, self._requeue])
-
-    def show(self, info: TaskInfo, now: datetime) -> None:
-        if info.id != self._task_id:
-            self._task_id = info.id
-            self._cancel.disabled = self._requeue.disabled = False
-        self._name.value, self._state.value = state_of(info, now)
-        self._bar.value = part_done(info) or 0.0
-        self._bar.bar_style = {"success": "success", "failed": "danger", "cancelled": "warning"}.get(
-            info.status, "info"
-        )
-        self._cancel.layout.visibility = "hidden" if info.status.is_final else "visible"
-        self._requeue.layout.visibility = "visible" if info.status in ("failed", "cancelled") else "hidden"
-        if info.status.is_final:
-            self._cancel.disabled = False
+        self._lines.wanted = self._style + panel_lines(glance, datetime.now(UTC))
+        self._column.wanted = self._buttons.of(glance.tasks)
+        first, self._last = self._last is None, glance
+        self._keep_now_and_then(glance)
+        if first:
+            self._send(self._lines, self._column, self._kept)
+        elif self._sent is self._lines:
+            self._send_one(self._column, self._kept, self._lines)
         else:
-            self._requeue.disabled = False
+            self._send_one(self._lines, self._column, self._kept)
 
-    def _button(self, widgets: Any, text: str, name: str, act: Callable[[str], object]) -> Any:
-        def clicked(button: Any) -> None:
-            button.disabled = True  # at once: the task itself may take a moment
-            act(self._task_id)
+    def finish(self) -> None:
+        """Send all that has changed."""
+        self._kept.wanted = self._last
+        self._send(self._lines, self._column, self._kept)
 
-        button = widgets.Button(description=text, layout=widgets.Layout(width="80px"))
-        button.add_class(name)
-        button.on_click(clicked)
-        return button
+    def _keep_now_and_then(self, glance: Glance) -> None:
+        """Show the HTML anew when a task has another status, and else less often than the widgets."""
+        statuses = [(info.id, info.status) for info in glance.tasks]
+        if statuses != self._statuses or time.monotonic() >= self._keep_at:
+            self._statuses, self._keep_at = statuses, time.monotonic() + (_RARE if self._box._view_count else _SLOW)
+            self._kept.wanted = glance
+
+    def _send(self, *parts: "_Part") -> None:
+        for part in parts:
+            part.send_change()
+
+    def _send_one(self, *parts: "_Part") -> None:
+        """Send the first that has changed."""
+        self._sent = next((part for part in parts if part.send_change()), None)
+
+    def _put_text(self, html: str) -> None:
+        self._text.value = html
+
+
+class _Part:
+    """Something of a view that is sent as a whole, and only when it has changed."""
+
+    def __init__(self, send: Callable[[Any], None]) -> None:
+        self._send = send
+        self._sent: Any = None
+        self.wanted: Any = None
+
+    def send_change(self) -> bool:
+        """Send it if it has changed, and tell whether it had."""
+        if self.wanted == self._sent:
+            return False
+        self._send(self.wanted)
+        self._sent = self.wanted
+        return True

@@ -13,6 +13,7 @@ from sitq._portal import Portal
 from sitq.backends import backend_from_url
 from sitq.core import WorkerInfo
 from sitq.exceptions import SitqError
+from sitq.notebook.lines import LastLines
 from sitq.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,16 @@ class WorkerThread:
         self._portal = Portal("sitq-worker")
         self._serving: asyncio.Task[None] | None = None
         self._ending: concurrent.futures.Future[None] | None = None
+        self._lines = LastLines()
+
+    @property
+    def worker_id(self) -> str:
+        return self._worker.info.id
+
+    @property
+    def trouble(self) -> str | None:
+        """What the worker has warned of just now; None when all is well."""
+        return self._lines.fresh_warning()
 
     @property
     def alive(self) -> bool:
@@ -63,9 +74,11 @@ class WorkerThread:
             BackendError: the store cannot be opened.
         """
         self._portal.start()
+        self._lines.begin()
         try:
             self._portal.call(self._begin())
         except BaseException:
+            self._lines.end()
             self._portal.stop()
             raise
         _started.add(self)
@@ -78,6 +91,10 @@ class WorkerThread:
         """
         self.begin_stop(grace)
         self.wait_stopped(grace + 2 * _MARGIN)
+
+    def last_lines(self, count: int) -> list[str]:
+        """Give the last lines that the worker has said of itself."""
+        return self._lines.last(count)
 
     def begin_stop(self, grace: float) -> None:
         if self._portal.running and self._ending is None:
@@ -110,6 +127,7 @@ class WorkerThread:
         except SitqError as exc:
             logger.warning("worker %s: %s", self._worker.info.id, exc)
         finally:
+            self._lines.end()
             self._portal.stop()
 
     def _note_end(self, serving: "asyncio.Task[None]") -> None:
@@ -118,7 +136,8 @@ class WorkerThread:
             logger.error("worker %s ended: %s", self._worker.info.id, exc, exc_info=exc)
 
 
-_started: "weakref.WeakSet[WorkerThread]" = weakref.WeakSet()
+# Also when this module is run again, as %autoreload does.
+_started: "weakref.WeakSet[WorkerThread]" = globals().get("_started", weakref.WeakSet())
 
 
 @atexit.register

@@ -12,7 +12,8 @@ from sitq.notebook.worker import BackgroundWorker
 
 _MEMORY = ":memory:"
 
-_workers: dict[str, BackgroundWorker] = {}
+# A module that is run again, as %autoreload does, must find what it has started.
+_workers: dict[str, BackgroundWorker] = globals().get("_workers", {})
 _lock = threading.Lock()
 
 
@@ -37,7 +38,8 @@ def start_worker(
             no coroutine functions get child processes: they use all cores, and are killed when cancelled.
         show: show the live panel below the cell.
         on_kernel_exit: what a worker process does when this process ends, however it ends: "drain" lets running tasks
-            end, "stop" gives them back.
+            end, "stop" gives them back, "keep" goes on with all of them. The next call with the same file on this
+            machine, in whatever mode, finds the process that was kept, and says so; `stop` ends it.
         by_value: modules of yours that are still being edited; their functions are sent with their code.
 
     Raises:

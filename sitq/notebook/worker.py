@@ -1,27 +1,25 @@
 """The worker that a notebook starts: takes calls from cells, and runs them beside the kernel."""
 
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
 
-from sitq._process import ProcessIdentity
-from sitq.core import TaskStatus, WorkerInfo
-from sitq.exceptions import TaskQueueError, ValidationError, WorkerError
+from sitq.core import TaskStatus
+from sitq.exceptions import TaskQueueError, ValidationError
 from sitq.notebook.client import GLANCE, Client, refuse_in_task
-from sitq.notebook.display import Glance, counts_text, say, worker_html, worker_text
+from sitq.notebook.display import Glance, counts_text, worker_html, worker_text
 from sitq.notebook.handle import LiveHandle, LiveHandles
-from sitq.notebook.nesting import nesting_trouble
+from sitq.notebook.history import History
 from sitq.notebook.origins import Origins
-from sitq.notebook.panel import Panel
-from sitq.notebook.process import WorkerProcess
-from sitq.notebook.serving import WorkerThread
-from sitq.validation import at_least_one, not_negative, one_of, text
+from sitq.notebook.screen import Screen
+from sitq.notebook.service import GRACE, Service, Way
+from sitq.notebook.submitting import BoundWorker, Submitter
+from sitq.sanitize import without_password
+from sitq.sending import BoundQueue
+from sitq.validation import at_least_one, not_negative, text
 from sitq.views import Stats, TaskInfo, TaskQuery
 
 R = TypeVar("R")
-
-_GRACE = 1.5  # seconds
-_GOODBYE = 0.3  # seconds to give back what a blocked loop holds
 
 
 class BackgroundWorker:
@@ -35,18 +33,18 @@ class BackgroundWorker:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path = without_password(path)
         self._origins = Origins()
         self._client = Client(path, lambda: self.running, self._origins.note)
-        self._thread: WorkerThread | WorkerProcess | None = None
-        self._mode = ("", "")
-        self._panel: Panel | None = None
+        self._service = Service(path, self._client, self._origins.context_of)
+        self._screen = Screen()
+        self._submitter = Submitter(self._client, self._service.check_running, self._screen.show_bar)
+        self._history = History(self._client)
 
     @property
     def running(self) -> bool:
         """It is serving its store."""
-        thread = self._thread
-        return thread is not None and thread.alive
+        return self._service.running
 
     def start(self, *, concurrency: int, mode: str = "thread", on_kernel_exit: str = "drain") -> None:
         """Begin to serve. If it serves in another way already, it begins anew and says so.
@@ -54,36 +52,16 @@ class BackgroundWorker:
         Args:
             concurrency: how many tasks run at once.
             mode: "thread" or "process".
-            on_kernel_exit: of a process: "drain" lets running tasks end, "stop" gives them back.
+            on_kernel_exit: of a process: "drain" lets running tasks end, "stop" gives them back, "keep" goes on.
 
         Raises:
             ValidationError: an argument cannot be right.
             BackendError: the store cannot be opened.
             WorkerError: the process did not start.
         """
-        at_least_one("concurrency", concurrency)
-        one_of("mode", mode, ("thread", "process"))
-        wanted = (mode, one_of("on_kernel_exit", on_kernel_exit, ("drain", "stop")))
-        thread = self._thread
-        if thread is not None and self.running and (thread.concurrency, *self._mode) == (concurrency, *wanted):
-            return
-        thread = self._make(concurrency, *wanted)
-        self._retire(f"{mode}, concurrency {concurrency}")
-        self._mode = wanted
-        try:
-            dead = [worker for worker in self._client.call(self._client.queue.stats).workers if _died(worker)]
-            thread.start()
-        except BaseException:
-            self._client.close()
-            raise
-        self._thread = thread
-        if (trouble := nesting_trouble()) is not None:
-            say(trouble)
-        for worker in dead:
-            tasks = "task" if worker.running == 1 else "tasks"
-            say(f"recovered {worker.running} {tasks} of process {worker.pid} (died)")
+        self._service.begin(Way(concurrency, mode, on_kernel_exit))
 
-    def stop(self, grace: float = _GRACE) -> None:
+    def stop(self, grace: float = GRACE) -> None:
         """Claim no more, give running tasks time to end, give the rest back, and close. Stopping twice is harmless.
 
         Handles still tell what has ended; `start_worker` with the same path starts this worker again.
@@ -95,10 +73,8 @@ class BackgroundWorker:
             RuntimeError: called inside a task, which would wait for its own end.
         """
         refuse_in_task("stop")
-        self._stop_thread(not_negative("grace", grace))
-        if self._panel is not None:
-            self._panel.stop()
-            self._panel = None
+        self._service.end(not_negative("grace", grace))
+        self._screen.close()
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -115,6 +91,8 @@ class BackgroundWorker:
         *args: Any,
         name: str | None = None,
         eta: datetime | None = None,
+        after: str | Sequence[str] | None = None,
+        on_failure: str | None = None,
         **kwargs: Any,
     ) -> LiveHandle[R]: ...
     @overload
@@ -125,6 +103,8 @@ class BackgroundWorker:
         *args: Any,
         name: str | None = None,
         eta: datetime | None = None,
+        after: str | Sequence[str] | None = None,
+        on_failure: str | None = None,
         **kwargs: Any,
     ) -> LiveHandle[R]: ...
 
@@ -135,16 +115,22 @@ class BackgroundWorker:
         *args: Any,
         name: str | None = None,
         eta: datetime | None = None,
+        after: str | Sequence[str] | None = None,
+        on_failure: str | None = None,
         **kwargs: Any,
     ) -> LiveHandle[Any]:
         """Store a call, which runs as soon as there is room.
 
         The function and its arguments are copied as they are now: what a cell changes later does not reach the task.
+        A handle anywhere in the arguments stands for its task's value, and this task waits for it.
 
         Args:
             func: any callable, also a lambda or a function of a cell.
             name: what to find the task by, as in `w["train"]`; the function's name unless given.
-            eta: earliest start, a timezone-aware datetime; all other keywords go to `func`.
+            eta: earliest start, a timezone-aware datetime.
+            after: tasks, as handles or ids, that must have ended before this one starts.
+            on_failure: what becomes of this one if a task that it needs does not succeed: "cancel" it, as unless given,
+                "fail" it, or "run". All other keywords go to `func`; `options` takes all that can be said of a task.
 
         Raises:
             ValidationError: `func` is not callable, or another argument cannot be right.
@@ -152,15 +138,23 @@ class BackgroundWorker:
             ResourceExhaustionError: the payload is too large or the disk is full.
             WorkerError: the worker is stopped.
         """
-        self._check_running()
-        bound = self._client.queue.options(name=name)
-        return LiveHandle(self._client.call(bound.enqueue, func, *args, eta=eta, **kwargs), self._client)
+        bound = self._bound(name=name, after=after, on_failure=on_failure)
+        return self._submitter.submit(bound, func, args, kwargs, eta)
 
     def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any], name: str | None = None) -> LiveHandles[Any]:
-        """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
-        self._check_running()
-        bound = self._client.queue.options(name=name)
-        return LiveHandles(LiveHandle(task, self._client) for task in self._client.call(bound.map, func, *iterables))
+        """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does.
+
+        While the panel is shown, see `show`, they get a bar of their own below this cell.
+        """
+        return self._submitter.map(self._bound(name=name), func, iterables)
+
+    def options(self, **options: Any) -> BoundWorker:
+        """Make a view of this worker whose tasks get these options; see `TaskOptions`.
+
+        Raises:
+            ValidationError: there is no such option, or it cannot be right.
+        """
+        return BoundWorker(self._submitter, self._client.queue.options(**options))
 
     def tasks(self, *, status: str | None = None, limit: int = 20) -> LiveHandles[Any]:
         """List the tasks of the store, newest first, whoever stored them.
@@ -198,7 +192,7 @@ class BackgroundWorker:
         Args:
             which: handles or ids, or what they have in common, as in `TaskQuery(name="train*")`: then the failed ones.
         """
-        self._check_running()
+        self._service.check_running()
         tasks = self._client.call(self._client.queue.rerun, which, func)
         return LiveHandles(LiveHandle(task, self._client) for task in tasks)
 
@@ -225,19 +219,17 @@ class BackgroundWorker:
         self._client.call(self._client.idle, None if timeout is None else not_negative("timeout", timeout))
 
     def __repr__(self) -> str:
-        return worker_text(self.path, self._state(), self._look())
+        return worker_text(self.path, self._service.state, self._look())
 
     def _repr_html_(self) -> str:
-        return worker_html(self.path, self._state(), self._look(), datetime.now(UTC))
+        return worker_html(self.path, self._service.state, self._look(), datetime.now(UTC))
 
     def show(self) -> None:
         """Show the newest twenty tasks below this cell, live, with buttons to cancel and requeue.
 
         It works with ipywidgets; without them it is HTML that is drawn anew, and in a terminal one snapshot.
         """
-        if self._panel is not None:
-            self._panel.stop()
-        self._panel = Panel(self)
+        self._screen.show(self)
 
     def last(self) -> LiveHandle[Any]:
         """Take the newest task up.
@@ -257,58 +249,42 @@ class BackgroundWorker:
         """Run a task again after it failed or was cancelled; False in any other state."""
         return bool(self._client.call(self._client.queue.requeue, str(task_id)))
 
+    def log(self, lines: int = 20) -> str:
+        """Give the last lines that the worker has said of itself; what a task has written is in its handle's `output`.
+
+        A process says when each task begins and ends, also in its log file beside the store. On threads these are
+        warnings only, and more after `logging.getLogger("sitq").setLevel("INFO")`.
+
+        Args:
+            lines: how many.
+
+        Raises:
+            ValidationError: `lines` is less than 1.
+        """
+        return "\n".join(self._service.last_lines(at_least_one("lines", lines)))
+
     def look(self, limit: int) -> Glance | None:
         """Look at the newest tasks and the counts without waiting long; None when the store is too busy to tell."""
         tasks = self._client.call_within(GLANCE, self._client.queue.list_tasks, TaskQuery(limit=limit))
-        return None if tasks is None else Glance(tasks, counts_text(self._look()))
-
-    def _state(self) -> str:
-        thread = self._thread
-        if thread is not None and thread.error is not None:
-            return f"ended by {type(thread.error).__name__}: {thread.error}"
-        return f"running, concurrency {thread.concurrency}" if thread is not None and thread.alive else "stopped"
+        trouble = self._service.trouble
+        if tasks is None:
+            return Glance((), trouble) if trouble else None
+        return Glance(
+            tasks,
+            "; ".join(filter(None, (counts_text(self._look()), trouble))),
+            usual=self._history.usual(tasks),
+            worker=self._service.worker_id,
+        )
 
     def _look(self) -> Stats | None:
         return self._client.call_within(GLANCE, self._client.queue.stats)
 
+    def _bound(self, **given: Any) -> BoundQueue:
+        return self._client.queue.options(**{name: value for name, value in given.items() if value is not None})
+
     def _find(self, query: TaskQuery) -> LiveHandles[Any]:
         found: list[TaskInfo] = self._client.call(self._client.queue.list_tasks, query)
         return LiveHandles(LiveHandle(info.id, self._client, info) for info in found)
-
-    def _check_running(self) -> None:
-        if not self.running:
-            raise WorkerError(
-                f"the worker on {self.path} is {self._state()}; start_worker({self.path!r}) starts it again"
-            )
-
-    def _make(self, concurrency: int, mode: str, on_kernel_exit: str) -> WorkerThread | WorkerProcess:
-        if mode == "thread":
-            return WorkerThread(self.path, concurrency, self._say_goodbye, self._origins.context_of)
-        drains = on_kernel_exit == "drain"
-        return WorkerProcess(
-            self.path, concurrency, drains=drains, workers=lambda: self._client.call(self._client.queue.stats).workers
-        )
-
-    def _retire(self, wanted: str) -> None:
-        """Stop the thread that served so far, if there is one."""
-        if self._thread is None:
-            return
-        if self._thread.alive:
-            refuse_in_task("start_worker")
-            before = f"{self._mode[0]}, concurrency {self._thread.concurrency}"
-            say(f"worker on {self.path}: {wanted} instead of {before}, starts anew")
-            self._stop_thread(_GRACE)
-        else:
-            say(f"worker on {self.path}: {self._state()}, starts anew")
-            self.stop()
-
-    def _stop_thread(self, grace: float) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.stop(grace)
-
-    def _say_goodbye(self, worker: WorkerInfo) -> None:
-        self._client.call_within(_GOODBYE, self._client.queue.backend.heartbeat, worker, {}, lease=0.0)
 
 
 def _status(status: str) -> TaskStatus:
@@ -316,8 +292,3 @@ def _status(status: str) -> TaskStatus:
         return TaskStatus(status)
     except ValueError as exc:
         raise ValidationError(f"status must be one of {', '.join(TaskStatus)}, got {status!r}") from exc
-
-
-def _died(worker: WorkerInfo) -> bool:
-    """Tell whether a worker's process has ended and left tasks behind."""
-    return worker.running > 0 and ProcessIdentity(worker.host, worker.pid, worker.process).is_surely_dead()

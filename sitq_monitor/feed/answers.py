@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from typing import Any
 
+from sitq.core import TaskStatus
 from sitq.inspector import Inspector
 from sitq.views import Order, TaskQuery
 from sitq_monitor.model import Counts, TaskId, TaskRow
@@ -82,8 +83,13 @@ async def read_rows(inspector: Inspector, view: View, counts: Counts | None) -> 
 def query_of(filter: Filter, **more: Any) -> TaskQuery:
     """Ask the store for what a filter matches."""
     conditions = asdict(filter)
-    status = conditions.pop("status")
-    return TaskQuery(**({"statuses": (status,) if status else ()} | conditions | more))
+    del conditions["status"], conditions["except_statuses"]
+    return TaskQuery(**(conditions | {"statuses": among(filter.statuses)} | more))
+
+
+def among(statuses: frozenset[TaskStatus]) -> tuple[TaskStatus, ...]:
+    """Name states as a query wants them: all of them are no condition."""
+    return tuple(status for status in TaskStatus if status in statuses) if len(statuses) < len(TaskStatus) else ()
 
 
 async def _head(inspector: Inspector, view: View) -> tuple[tuple[TaskRow, ...] | None, int | None]:

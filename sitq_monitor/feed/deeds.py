@@ -1,20 +1,23 @@
 """Plans and carries out what a person wants done, page by page, and stops between two pages when told to."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sitq.core import TaskStatus
 from sitq.exceptions import SitqError
 from sitq.inspector import Inspector
 from sitq.sanitize import Clean, clean
-from sitq.views import TaskInfo, TaskQuery
+from sitq.views import Stats, TaskInfo, TaskQuery
 from sitq_monitor.deed import PLAN_LIMIT, Action, Done, Plan, Progress, Scope, Tally
-from sitq_monitor.feed.answers import query_of
+from sitq_monitor.feed.answers import among, query_of
+from sitq_monitor.format import FACES
 
 BATCH = 500
 """Tasks in one transaction at most, so that workers get their turn in between."""
 NAMES = 4
+PHASES = tuple(FACES)
 MESSAGE_LIMIT = 400
 
 
@@ -27,58 +30,109 @@ class Report(NamedTuple):
 
 async def make_plan(inspector: Inspector, action: Action, scope: Scope) -> Plan:
     """Look what an action would reach, and change nothing."""
-    counts: Counter[TaskStatus] = Counter()
-    names: dict[str, None] = {}
+    found = _Found(action)
     async for page in pages(inspector, scope):
-        counts.update(info.status for info in page)
-        names |= dict.fromkeys(info.name for info in page if info.status in action.reaches and len(names) < NAMES)
-        if counts.total() >= PLAN_LIMIT:
+        found.add(page, datetime.now(UTC))
+        if found.total >= PLAN_LIMIT:
             break
-    counted_all = counts.total() < PLAN_LIMIT
+    counted_all = found.total < PLAN_LIMIT
     if not counted_all and scope.ids is None and scope.filter.is_plain:
-        counts, counted_all = await _counted_by_store(inspector, scope), True
+        found.count(await inspector.stats(), scope.filter.statuses)
+        counted_all = True
     return Plan(
         action=action,
         scope=scope,
-        eligible=sum(number for status, number in counts.items() if status in action.reaches),
-        skipped=tuple(
-            (status, counts[status]) for status in TaskStatus if counts[status] and status not in action.reaches
-        ),
-        names=tuple(map(clean, list(names)[:NAMES])),
+        eligible=found.eligible,
+        skipped=tuple(sorted(found.skipped.items(), key=lambda one: PHASES.index(one[0]))),
+        names=tuple(map(clean, list(found.names)[:NAMES])),
+        arguments=clean(found.arguments) if found.arguments and found.eligible == 1 else None,
         counted_all=counted_all,
     )
 
 
-async def _counted_by_store(inspector: Inspector, scope: Scope) -> Counter[TaskStatus]:
-    stats = await inspector.stats()
-    statuses = (scope.filter.status,) if scope.filter.status else TaskStatus
-    return Counter({status: stats.count(status) for status in statuses})
+class _Found:
+    """Counts tasks that an action would reach, and those that it would leave alone."""
+
+    def __init__(self, action: Action) -> None:
+        self._action = action
+        self.eligible = 0
+        self.skipped: Counter[str] = Counter()
+        self.names: dict[str, None] = {}
+        self.arguments: str | None = None
+
+    @property
+    def total(self) -> int:
+        return self.eligible + self.skipped.total()
+
+    def add(self, page: Sequence[TaskInfo], now: datetime) -> None:
+        """Look at tasks one by one."""
+        for info in page:
+            phase = info.phase(now)
+            if not self._action.may(info.status, phase):
+                self.skipped[phase if info.status in self._action.reaches else info.status.value] += 1
+                continue
+            self.eligible += 1
+            self.arguments = info.arguments
+            if len(self.names) < NAMES:
+                self.names[info.name] = None
+
+    def count(self, stats: Stats, statuses: frozenset[TaskStatus]) -> None:
+        """Take the store's own counts of a state instead, or of all of them."""
+        counts = Counter({status.value: stats.count(status) for status in statuses})
+        scheduled = sum(lane.scheduled for lane in stats.queues)
+        if self._action is Action.RUN_NOW and counts["pending"]:
+            counts += Counter({"scheduled": scheduled})
+            counts["pending"] -= scheduled
+        eligible = [phase for phase in counts if self._action.may(_status_of(phase), phase)]
+        self.eligible = sum(counts.pop(phase) for phase in eligible)
+        self.skipped = +counts
+
+
+def _status_of(phase: str) -> TaskStatus:
+    return TaskStatus.PENDING if phase == "scheduled" else TaskStatus(phase)
 
 
 async def carry_out(inspector: Inspector, plan: Plan, report: Report) -> Tally:
     """Do what was planned, in batches that leave alone what has moved on."""
-    verb = getattr(inspector, plan.action.value)
+    action = plan.action
+    verb = getattr(inspector, action.value)
     asked = reached = 0
     trouble: Clean | None = None
     of = plan.eligible if plan.counted_all else None
     try:
-        async for page in pages(inspector, plan.scope, plan.action.reaches):
-            asked += len(page)
-            reached += len(await verb([info.id for info in page]))
-            report.tell(Progress(what=clean(plan.action), done=asked, of=of))
+        async for page in pages(inspector, plan.scope, action.reaches):
+            now = datetime.now(UTC)
+            ids = [info.id for info in page if action.may(info.status, info.phase(now))]
+            asked += len(ids)
+            reached += len(await verb(ids)) if ids else 0
+            report.tell(Progress(what=action.words, done=asked, of=of))
             if report.is_halted():
                 break
     except SitqError as exc:
         trouble = clean(str(exc), MESSAGE_LIMIT)
     asked_all = asked >= plan.eligible and plan.counted_all
     stopped = trouble is None and report.is_halted() and not asked_all
-    return Tally(action=plan.action, asked=asked, reached=reached, stopped=stopped, trouble=trouble)
+    return Tally(action=action, asked=asked, reached=reached, stopped=stopped, trouble=trouble)
 
 
 async def set_paused(inspector: Inspector, queue: str, paused: bool) -> Done:
     """Stop or resume handing out a lane's tasks."""
     await (inspector.pause(queue) if paused else inspector.resume(queue))
     return Done(words=clean(f"queue {queue} {'is paused: what runs goes on' if paused else 'goes on'}"))
+
+
+async def set_schedule_paused(inspector: Inspector, name: str, paused: bool) -> Done:
+    """Let a schedule fire no more, or again."""
+    found = await (inspector.pause_schedule(name) if paused else inspector.resume_schedule(name))
+    if not found:
+        return Done(words=clean(f"there is no schedule {name} any more"), failed=True)
+    return Done(words=clean(f"schedule {name} {'is paused' if paused else 'goes on'}"))
+
+
+async def run_schedule(inspector: Inspector, name: str) -> Done:
+    """Enqueue a task of a schedule at once, beside its occurrences."""
+    task_id = await inspector.run_schedule_now(name)
+    return Done(words=clean(f"schedule {name} has enqueued task {task_id}"))
 
 
 async def pages(
@@ -101,14 +155,13 @@ async def _pages_by_ids(inspector: Inspector, scope: Scope) -> AsyncIterator[lis
 async def _pages_by_filter(
     inspector: Inspector, scope: Scope, statuses: frozenset[TaskStatus]
 ) -> AsyncIterator[list[TaskInfo]]:
-    wanted = statuses & ({scope.filter.status} if scope.filter.status else statuses)
+    wanted = statuses & scope.filter.statuses
     if not wanted:
         return
     until = min(scope.filter.until or scope.asked_at, scope.asked_at)
-    among = tuple(wanted) if len(wanted) < len(TaskStatus) else ()
     last: str | None = None
     while page := await inspector.list_tasks(
-        query_of(scope.filter, statuses=among, until=until, before=last, limit=BATCH)
+        query_of(scope.filter, statuses=among(wanted), until=until, before=last, limit=BATCH)
     ):
         yield page
         last = page[-1].id

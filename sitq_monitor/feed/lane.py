@@ -10,14 +10,14 @@ SHARE = 0.1
 
 
 class Lane:
-    """Reads whenever it is due, and then rests.
+    """Reads whenever it is due, and then rests, unless it had nothing to tell.
 
     Args:
-        read: reads and tells.
+        read: reads, tells, and answers whether there was something to tell.
         rate: gives the reads in a second at most; what a person asks for is read at once.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[None]], rate: Callable[[], float]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[bool]], rate: Callable[[], float]) -> None:
         self._read = read
         self._rate = rate
         self._due, self._asked = asyncio.Event(), asyncio.Event()
@@ -36,10 +36,10 @@ class Lane:
             self._due.clear()
             self._asked.clear()
             begun = time.monotonic()
-            await self._read()
+            had_news = await self._read()
             cost = time.monotonic() - begun
             await self._due.wait()
-            await self._rest(begun + max(1 / self._rate(), cost / SHARE))
+            await self._rest(begun + max(1 / self._rate() if had_news else 0.0, cost / SHARE))
 
     async def _rest(self, until: float) -> None:
         left = until - time.monotonic()

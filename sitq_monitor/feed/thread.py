@@ -18,14 +18,15 @@ from typing import Any
 
 from sitq.exceptions import SitqError
 from sitq.inspector import Inspector
-from sitq.sanitize import clean
+from sitq.sanitize import clean, without_password
 from sitq.views import Order, TaskQuery
 from sitq_monitor.deed import Action, Done, Plan, Scope
 from sitq_monitor.feed.answers import answer_at_once, answer_by_search, answer_in_part
-from sitq_monitor.feed.deeds import Report, carry_out, make_plan, set_paused
+from sitq_monitor.feed.deeds import Report, carry_out, make_plan, run_schedule, set_paused, set_schedule_paused
 from sitq_monitor.feed.exporting import export
 from sitq_monitor.feed.lane import Lane
 from sitq_monitor.feed.meter import Meter
+from sitq_monitor.reading import schedules_of
 from sitq_monitor.source import News
 from sitq_monitor.view import Snapshot, View
 
@@ -57,13 +58,14 @@ class Feed:
         self.rate = RATE
         self._read_only = read_only
         self._view = view
+        self._answered: View | None = None
         self._opened: Future[None] = Future()
         self._has_screen = False
         self._thread = threading.Thread(target=self._main, name="sitq-monitor-feed", daemon=True)
         self._lock = threading.Lock()
         self._post: Callable[[News], None] | None = None
         self._newest: dict[str, Snapshot] = {}
-        self._lanes: tuple[Lane, ...] = ()
+        self._lanes: tuple[Lane, ...] = ()  # at once, by search, the pulse
         self._halted = threading.Event()
 
     def open(self) -> None:
@@ -79,7 +81,7 @@ class Feed:
             self._has_screen = True
             if self._opened.done():
                 self._opened.result()
-            self._complain(f"{self.path} does not open yet; another program may keep it locked")
+            self._complain(f"{without_password(self.path)} does not open yet; another program may keep it locked")
 
     def close(self) -> None:
         """Finish the batch under way, if the store lets it, and let go of the store. Closing twice is harmless."""
@@ -97,8 +99,9 @@ class Feed:
 
     def look(self, view: View) -> None:
         """Read this from now on, at once first. A view that follows before that takes its place."""
-        self._view = view
-        self._call(self._ask)
+        before, self._view = self._view, view
+        searches = view.asks_for_pages or not view.lists_like(before)
+        self._call(partial(self._ask, 2 if searches else 1))
 
     def plan(self, action: Action, scope: Scope) -> None:
         """Look what an action would reach; a `Plan` tells."""
@@ -111,6 +114,14 @@ class Feed:
     def set_paused(self, queue: str, paused: bool) -> None:
         """Stop or resume handing out a lane's tasks."""
         self._do(partial(set_paused, queue=queue, paused=paused))
+
+    def set_schedule_paused(self, name: str, paused: bool) -> None:
+        """Let a schedule fire no more, or again."""
+        self._do(partial(set_schedule_paused, name=name, paused=paused))
+
+    def run_schedule(self, name: str) -> None:
+        """Enqueue a task of a schedule at once."""
+        self._do(partial(run_schedule, name=name))
 
     def export(self, path: Path, scope: Scope) -> None:
         """Write tasks to a new file."""
@@ -131,8 +142,9 @@ class Feed:
         with contextlib.suppress(RuntimeError, AttributeError):  # the loop is not there any more, or not yet
             self._loop.call_soon_threadsafe(function)
 
-    def _ask(self) -> None:
-        for lane in self._lanes:
+    def _ask(self, lanes: int | None = None) -> None:
+        """Have the first so many lanes read at once, or all of them."""
+        for lane in self._lanes[:lanes]:
             lane.ask()
 
     def _stop(self) -> None:
@@ -183,8 +195,8 @@ class Feed:
 
     async def _serve(self, inspector: Inspector) -> None:
         async with asyncio.TaskGroup() as group:
-            at_once = Lane(partial(self._read_at_once, inspector, Whole()), lambda: self.rate)
-            self._lanes = (at_once,)
+            at_once = Lane(partial(self._read_at_once, inspector), lambda: self.rate)
+            self._lanes, self._answered = (at_once,), None
             duties = [group.create_task(duty) for duty in (at_once.run(), self._hear(inspector), self._search())]
             duties.append(group.create_task(self._obey(inspector)))
             await self._stopping.wait()
@@ -203,16 +215,16 @@ class Feed:
             if changed:
                 await asyncio.sleep(1 / self.rate / 8)  # commits that follow each other are one change
 
-    async def _read_at_once(self, inspector: Inspector, whole: "Whole") -> None:
-        """Read all of the view, or only what was asked for if all was read a moment ago."""
-        view = self._view
-        if whole.is_fresh(view, 1 / self.rate):
+    async def _read_at_once(self, inspector: Inspector) -> bool:
+        """Read all of the view, or first only what a person wants to see now of a list that is shown already."""
+        view, before = self._view, self._answered
+        self._answered = view
+        if before not in (None, view) and before.lists_like(view):
             self._tell(await answer_in_part(inspector, view))
             if view.live:
                 self._lanes[0].hear()
-        else:
-            whole.read(view)
-            self._publish("at once", await answer_at_once(inspector, view))
+            return True
+        return self._publish("at once", await answer_at_once(inspector, view))
 
     async def _search(self) -> None:
         """Search and measure on a connection of their own."""
@@ -223,14 +235,18 @@ class Feed:
             group.create_task(search.run())
             group.create_task(pulse.run())
 
-    async def _read_by_search(self, inspector: Inspector) -> None:
-        if not self._view.filter.is_plain:
-            self._publish("search", await answer_by_search(inspector, self._view))
+    async def _read_by_search(self, inspector: Inspector) -> bool:
+        if self._view.filter.is_plain:
+            return False
+        return self._publish("search", await answer_by_search(inspector, self._view))
 
-    async def _read_pulse(self, inspector: Inspector, meter: Meter) -> None:
+    async def _read_pulse(self, inspector: Inspector, meter: Meter) -> bool:
         meter.hear(await inspector.list_tasks(TaskQuery(order=Order.ENDED, limit=meter.page)))
         now = datetime.now(UTC)
-        self._publish("pulse", Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now)))
+        schedules = schedules_of(await inspector.schedules())
+        snapshot = Snapshot(view=self._view, read_at=now, pulse=meter.pulse(now), schedules=schedules)
+        self._publish("pulse", snapshot)
+        return True  # a pulse is in no hurry: it rests also when it was what it had been
 
     async def _obey(self, inspector: Inspector) -> None:
         while True:
@@ -244,15 +260,19 @@ class Feed:
                 self._deeds.task_done()
             self._ask()
 
-    def _publish(self, lane: str, snapshot: Snapshot) -> None:
+    def _publish(self, lane: str, snapshot: Snapshot) -> bool:
+        """Tell of a snapshot unless it says what the one before said; answers whether it told."""
         newest = self._newest.get(lane)
-        if newest is None or snapshot.view.asks_for_pages or not snapshot.says_the_same_as(newest):
-            self._newest.pop("trouble", None)
-            self._newest[lane] = snapshot
-            self._tell(snapshot)
+        if newest is not None and not snapshot.view.asks_for_pages and snapshot.says_the_same_as(newest):
+            return False
+        self._newest.pop("trouble", None)
+        self._newest[lane] = snapshot
+        self._tell(snapshot)
+        return True
 
     def _complain(self, message: str) -> None:
-        trouble = clean(message, MESSAGE_LIMIT)
+        short = message.replace(os.path.abspath(self.path), os.path.basename(self.path))
+        trouble = clean(short, MESSAGE_LIMIT)
         self._newest = {"trouble": Snapshot(view=self._view, read_at=datetime.now(UTC), trouble=trouble)}
         self._tell(self._newest["trouble"])
 
@@ -260,22 +280,6 @@ class Feed:
         with self._lock:
             if self._post is not None:
                 self._post(news)
-
-
-class Whole:
-    """Remembers when a view was last read as a whole."""
-
-    def __init__(self) -> None:
-        self._view: View | None = None
-        self._at = 0.0
-
-    def read(self, view: View) -> None:
-        self._view, self._at = view, time.monotonic()
-
-    def is_fresh(self, view: View, seconds: float) -> bool:
-        """Tell whether the same list was read as a whole, for another view of it, less than so many seconds ago."""
-        seen = self._view
-        return seen not in (None, view) and seen.lists_like(view) and time.monotonic() - self._at < seconds
 
 
 def _in_words(exc: BaseException) -> str:

@@ -2,22 +2,24 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import RenderResult
 from textual.content import Content
+from textual.geometry import Region
 from textual.widget import Widget
 
 from sitq_monitor.bars import lying, upright
+from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.format import age, count, duration
 from sitq_monitor.model import BARS, SPAN, Counts, Pulse, QueueRow, Spread, WorkerRow
 from sitq_monitor.widgets.cells import fit
 from sitq_monitor.widgets.paint import CLASSES, Part, write
-from sitq_monitor.widgets.task_table import TICK, utc_now
 
 LINES = 3
-_LATENCY, _QUEUE_BAR, _NAME, _WORKER = 27, 8, 10, 30
+_THROUGHPUT, _LATENCY, _QUEUE_BAR, _NAME, _WORKER = 18, 27, 8, 10, 32
 _Lines = list[list[Part]]
 
 
@@ -48,11 +50,21 @@ class Dashboard(Widget):
 
     def _draw(self) -> None:
         if self.is_mounted and self.display and (lines := self._lines(self.size.width)) != self._drawn:
+            self._refresh_changes(self._drawn, lines)
             self._drawn = lines
+
+    def _refresh_changes(self, before: _Lines, after: _Lines) -> None:
+        """Paint what differs: all of it four times a second would be most of what the terminal is sent."""
+        if len(before) != len(after):
             self.refresh()
+            return
+        for y, (old, new) in enumerate(zip(before, after, strict=True)):
+            if old != new:
+                start, end = _span_of_changes(old, new)
+                self.refresh(Region(start, y, end - start, 1))
 
     def _lines(self, width: int) -> list[list[Part]]:
-        rest = width - _LATENCY - _WORKER - 34 - 19
+        rest = width - _THROUGHPUT - _LATENCY - _QUEUE_BAR - _NAME - 16 - _WORKER
         bars = min(max(rest, 10), BARS)
         blocks = (
             _throughput(self._pulse, bars),
@@ -63,10 +75,19 @@ class Dashboard(Widget):
         return [[part for block in blocks for part in block[line]] for line in range(LINES + 1)]
 
 
+def _span_of_changes(before: Sequence[Part], after: Sequence[Part]) -> tuple[int, int]:
+    """Tell from where to where a line differs from what it was, in cells; what changes keeps its width mostly."""
+    edges = [list(accumulate((cell_len(text) for text, _ in line), initial=0)) for line in (before, after)]
+    if len(before) != len(after) or edges[0] != edges[1]:
+        return 0, max(edges[0][-1], edges[1][-1])
+    changed = [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    return edges[0][changed[0]], edges[0][changed[-1] + 1]
+
+
 def _throughput(pulse: Pulse, width: int) -> _Lines:
     minutes = width * SPAN / 60
     top = max(*pulse.ok[-width:], *pulse.failed[-width:], 0.0, 0.0)
-    title = fit(f" THROUGHPUT /s, {minutes:.0f} min", width + 18)
+    title = fit(f" THROUGHPUT /s, {minutes:.0f} min", width + _THROUGHPUT)
 
     def bars(word: str, values: Sequence[float], style: str) -> list[Part]:
         now = sum(values[-2:]) / 2 if values else 0.0
@@ -80,7 +101,7 @@ def _throughput(pulse: Pulse, width: int) -> _Lines:
         [(title, "faint")],
         bars("success", pulse.ok, "success"),
         bars("failed", pulse.failed, "failed" if any(pulse.failed) else "faint"),
-        [(" " * (width + 18), "")],
+        [(" " * (width + _THROUGHPUT), "")],
     ]
 
 
@@ -113,7 +134,7 @@ def _queue(queue: QueueRow, most: int, now: datetime) -> Iterator[Part]:
     yield f"{fit(queue.name, _NAME)} ", "warning" if queue.paused else "name"
     yield f"{count(depth):>5} ", "name" if depth else "faint"
     yield fit(lying(depth / most, _QUEUE_BAR) if most else "", _QUEUE_BAR), "running"
-    yield f" {'‖ held' if queue.paused else oldest:<6}  ", "warning" if queue.paused else "muted"
+    yield f" {'paused' if queue.paused else oldest:<6}  ", "warning" if queue.paused else "muted"
 
 
 def _depth(queue: QueueRow) -> int:
@@ -132,9 +153,9 @@ def _workers(counts: Counts, now: datetime) -> _Lines:
 def _worker(worker: WorkerRow, now: datetime) -> Iterator[Part]:
     ago = age((now - worker.seen_at).total_seconds()) if worker.seen_at else "never"
     yield ("▸ " if worker.running else "○ ", "running") if worker.alive else ("! ", "warning")
-    yield f"{fit(worker.label, _WORKER - 14)} ", "name" if worker.alive else "warning"
+    yield f"{fit(worker.label, _WORKER - 15)} ", "name" if worker.alive else "warning"
     yield f"{worker.running:>3}/{worker.capacity:<3}", "name"
-    yield f" {ago:>4}" if worker.alive else f" silent {ago}", "muted" if worker.alive else "warning"
+    yield f" {ago:>4}", "muted" if worker.alive else "warning"
 
 
 def _rate(rate: float) -> str:

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from sitq.core import TaskStatus
 from sitq.sanitize import Clean
-from sitq_monitor.language import QUALIFIERS
+from sitq_monitor.language import EXCEPTED, QUALIFIERS
 from sitq_monitor.widgets.prompt import PRINTABLE
 
 
@@ -83,6 +83,8 @@ class Words(Suggester):
             return None
         qualifier, colon, begun = word.partition(":")
         if not colon:
-            return next((f"{start}{one}:" for one in QUALIFIERS if one.startswith(word)), None)
-        values = (one for one in self._values.get(qualifier, ()) if one.startswith(begun) and " " not in one)
+            return next((f"{start}{one}:" for one in (*QUALIFIERS, *EXCEPTED) if one.startswith(word)), None)
+        values = (
+            one for one in self._values.get(qualifier.removeprefix("-"), ()) if one.startswith(begun) and " " not in one
+        )
         return next((f"{start}{qualifier}:{one}" for one in values), None)

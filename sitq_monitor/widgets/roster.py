@@ -1,4 +1,4 @@
-"""A table of a few things that all fit in a snapshot: workers, queues."""
+"""A table of a few things that all fit in a snapshot: workers, queues, schedules."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -11,14 +11,14 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.columns import Cell, Column
 from sitq_monitor.keys import ROSTER_KEYS
-from sitq_monitor.model import QueueRow, WorkerRow
+from sitq_monitor.model import QueueRow, ScheduleRow, WorkerRow
 from sitq_monitor.rosters import fitting
 from sitq_monitor.widgets.bindings import bindings
 from sitq_monitor.widgets.paint import CLASSES
 from sitq_monitor.widgets.row_painter import RowPainter
-from sitq_monitor.widgets.task_table import TICK, utc_now
 
 HEAD = 1
 NARROWEST = 40
@@ -46,7 +46,7 @@ class Roster(ScrollView, can_focus=True):
         self._columns = columns
         self._empty = empty
         self._clock = clock
-        self._rows: Sequence[QueueRow | WorkerRow] = ()
+        self._rows: Sequence[QueueRow | ScheduleRow | WorkerRow] = ()
         self._line = 0
         self._painter = RowPainter(self)
 
@@ -57,7 +57,7 @@ class Roster(ScrollView, can_focus=True):
     def cursor_id(self) -> str | None:
         return self._rows[self._line].id if self._rows else None
 
-    def show(self, rows: Sequence[QueueRow | WorkerRow]) -> None:
+    def show(self, rows: Sequence[QueueRow | ScheduleRow | WorkerRow]) -> None:
         """Show these rows from now on."""
         if rows == self._rows:
             return

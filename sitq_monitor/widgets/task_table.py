@@ -1,16 +1,19 @@
 """The table of tasks, drawn line by line: what a line costs does not depend on how many tasks there are."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
+from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.columns import cells_of, columns_for, span_of_changes
 from sitq_monitor.keys import TABLE_KEYS
 from sitq_monitor.listing import Listing
@@ -20,12 +23,6 @@ from sitq_monitor.view import END, Place, Snapshot, View
 from sitq_monitor.widgets.bindings import bindings
 from sitq_monitor.widgets.paint import CLASSES
 from sitq_monitor.widgets.row_painter import RowPainter
-
-TICK = 1.0
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class TaskTable(ScrollView, can_focus=True):
@@ -39,6 +36,7 @@ class TaskTable(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE_KEYS)
     COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     ALLOW_SELECT = False
+    virtual_size = Reactive(Size(0, 0), repaint=False)  # rows come and go without a new layout
 
     class Changed(Message):
         """The cursor, the marks or the rows on the screen are others now."""
@@ -245,10 +243,12 @@ class TaskTable(ScrollView, can_focus=True):
         self._repaint({*changed, *({old, self._line} if old != self._line else ())})
 
     def _take_below(self, after: TaskId, page: tuple[TaskRow, ...], limit: int) -> None:
+        rows = len(self.listing.rows)
         gone = self.listing.extend_below(after, page, limit=limit)
         if gone is not None:
             self._wants_below = False
             self._shift(-gone)
+            self._repaint(range(rows - gone, self.scroll_offset.y + self.size.height))
 
     def _take_above(self, above: TaskId, page: tuple[TaskRow, ...], limit: int) -> None:
         came = self.listing.extend_above(above, page, limit=limit)
@@ -257,13 +257,18 @@ class TaskTable(ScrollView, can_focus=True):
             self._shift(came)
 
     def _shift(self, by: int) -> None:
-        """Move cursor and picture with rows that came or went above them, so that they stand still."""
+        """Move cursor and picture with rows that came or went above them: they stand still, and are not repainted."""
+        top = self.scroll_offset.y + by
         self._line = max(self._line + by, 0)
         self._cursor = self.cursor_row.id if self.cursor_row else None
         self._resize()
-        if by:
-            self.scroll_to(y=max(self.scroll_offset.y + by, 0), animate=False, immediate=True, force=True)
+        if top < 0:
+            self.scroll_to(y=0, animate=False, immediate=True)
             self.refresh()
+        elif by:
+            self.set_reactive(Widget.scroll_y, float(top))
+            self.set_reactive(Widget.scroll_target_y, float(top))
+            self.vertical_scrollbar.position = top
 
     def _land(self, view: View, page: tuple[TaskRow, ...]) -> None:
         self.jump = None
@@ -302,4 +307,8 @@ class TaskTable(ScrollView, can_focus=True):
 
     def _resize(self) -> None:
         # Width 0: the width of the screen would grow a horizontal bar as soon as the vertical one takes a column of it.
-        self.virtual_size = Size(0, len(self.listing.rows))
+        rows = len(self.listing.rows)
+        self.virtual_size = Size(0, rows)
+        self.vertical_scrollbar.window_virtual_size = rows
+        if (rows > self.size.height) != self.show_vertical_scrollbar:
+            self.refresh(layout=True)

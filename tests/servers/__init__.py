@@ -9,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+_NAMES = {"postgres": "schema", "redis": "prefix", "nats": "prefix"}  # what parts the stores of one server
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -84,6 +86,11 @@ class Servers:
         if kind not in self._started:
             self._started[kind] = self.start(kind, self._folder / kind)
         return self._started[kind].url
+
+    def store(self, kind: str) -> str:
+        """Name an empty store of its own on the server of a kind."""
+        url = self.url(kind)
+        return f"{url}{'&' if '?' in url else '?'}{_NAMES[kind]}=test_{os.urandom(6).hex()}"
 
     def start(self, kind: str, folder: Path) -> Server:
         """Start a server of a kind that the test itself stops."""

@@ -9,7 +9,7 @@ from pages import ROOT
 from sitq.cli.app import ALIASES, app
 
 PAGE = (ROOT / "docs" / "reference" / "command-line.md").read_text()
-SECTIONS = dict(re.findall(r"^### `sitq ([a-z]+)[^\n]*\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+SECTIONS = dict(re.findall(r"^### `sitq ([a-z-]+)[^\n]*\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
 def options_of(command: click.Command) -> set[str]:

@@ -9,6 +9,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from servers import Servers
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -52,16 +53,24 @@ SHOWN = {
         "(2, 'training 1\\n')",
         "long 3",
     ],
+    "05_scale_out": [
+        "6 tasks wait in laptop.db",
+        "copied: 6 unfinished, 0 ended tasks, 0 schedules",
+        "[3, 24, 47, 72, 2, 31]",
+        "[3, 24, 47, 72, 2, 31]",
+        "[2, 2, 2]",
+        "[0, 0]",
+    ],
 }
 
 
-def run(notebook: Path, folder: Path) -> NotebookNode:
-    """Run a notebook in a folder, on a kernel of this interpreter."""
+def run(notebook: Path, folder: Path, store: str) -> NotebookNode:
+    """Run a notebook in a folder, on a kernel of this interpreter; a notebook that wants a server gets this store."""
     content = nbformat.read(notebook, as_version=4)
     specs = KernelSpecManager(kernel_dirs=[])  # leaves the spec that ipykernel makes for this interpreter
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
     client = NotebookClient(content, km=manager, timeout=60, resources={"metadata": {"path": str(folder)}})
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1", "SITQ_STORE": store}
     return client.execute(env=environment, cleanup_kc=True)
 
 
@@ -87,8 +96,8 @@ def test_notebook_is_kept_without_outputs(notebook: Path) -> None:
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
-def test_notebook_runs_and_shows_what_it_says(notebook: Path, tmp_path: Path) -> None:
-    shown = texts_of(run(notebook, tmp_path))
+def test_notebook_runs_and_shows_what_it_says(notebook: Path, tmp_path: Path, servers: Servers) -> None:
+    shown = texts_of(run(notebook, tmp_path, servers.store("redis")))
 
     place = 0
     for text in SHOWN[notebook.stem]:

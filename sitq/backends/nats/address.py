@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
+from sitq.backends.hosts import host_of, is_here
 from sitq.exceptions import ConfigurationError
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -20,12 +21,14 @@ class Address:
         shown: the URL without its password, for people.
         prefix: name of the stream, and first word of its subjects.
         replicas: how many servers of a cluster keep the stream.
+        remote: some server is another machine.
     """
 
     servers: tuple[str, ...]
     shown: str
     prefix: str
     replicas: int
+    remote: bool
 
 
 def parse(url: str) -> Address:
@@ -49,7 +52,8 @@ def parse(url: str) -> Address:
         raise ConfigurationError(f"prefix must be up to 64 letters, digits, - or _, got {prefix!r}")
     shown = f"{shown}?prefix={prefix}" if "prefix" in options else shown
     replicas = _replicas(options.get("replicas", "1"))
-    return Address(tuple(f"{scheme}://{host}" for host in hosts), shown, prefix, replicas)
+    remote = not all(is_here(host_of(host)) for host in hosts)
+    return Address(tuple(f"{scheme}://{host}" for host in hosts), shown, prefix, replicas, remote)
 
 
 def _replicas(text: str) -> int:

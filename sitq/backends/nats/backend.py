@@ -53,7 +53,7 @@ class NATSBackend(Backend):
 
     @property
     def remote(self) -> bool:
-        return True
+        return self._address.remote
 
     def twin(self) -> "NATSBackend":
         return NATSBackend(self._url, create=self._create, read_only=self._read_only, timeout=self._timeout)
@@ -141,6 +141,9 @@ class NATSBackend(Backend):
 
     async def requeue(self, ids: Collection[str]) -> set[str]:
         return await tasks.requeue(self._writable, ids)
+
+    async def run_now(self, ids: Collection[str]) -> set[str]:
+        return await tasks.run_now(self._writable, ids)
 
     async def delete(self, ids: Collection[str]) -> set[str]:
         return await tasks.delete(self._writable, ids)

@@ -4,9 +4,7 @@ Open tasks are all on the shelf. Those that have ended stand in the stream in th
 windows of it from the newest on: what has not been walked ended earlier, and so was born earlier too.
 """
 
-import re
 from collections.abc import Callable, Iterable
-from functools import cache
 
 from sitq.backends.nats.records import Record, decoded, instant, microseconds, optional_instant
 from sitq.backends.nats.shelf import Shelf
@@ -109,18 +107,14 @@ def _matches(query: TaskQuery, record: Record) -> bool:
         (not query.statuses or record.status in query.statuses)
         and (query.order is not Order.ENDED or record.is_final)
         and (query.queue is None or facts["queue"] == query.queue)
-        and (query.name is None or _pattern(query.name).fullmatch(facts["name"]) is not None)
+        and facts["queue"] not in query.except_queues
+        and query.takes_name(facts["name"])
         and (query.schedule is None or facts.get("schedule") == query.schedule)
         and (query.tag is None or query.tag in facts.get("tags", ()))
         and (query.since is None or facts["enqueued_at"] >= microseconds(query.since))
         and (query.until is None or facts["enqueued_at"] <= microseconds(query.until))
         and (query.text is None or _has_text(record, query.text.casefold()))
     )
-
-
-@cache
-def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
 
 
 def _has_text(record: Record, text: str) -> bool:

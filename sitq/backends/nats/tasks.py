@@ -1,4 +1,4 @@
-"""The verbs of producers and people on a NATS store: enqueue, cancel, requeue, delete, pause."""
+"""The verbs of producers and people on a NATS store: enqueue, cancel, requeue, run now, delete, pause."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -97,6 +97,19 @@ async def _requeue_with_key(store: Store, record: Record) -> bool:
             return False
         record = found
     raise BackendError(f"task {record.id} could not be requeued: its key changed hands {TRIES} times")
+
+
+async def run_now(store: Store, ids: Collection[str]) -> set[str]:
+    await store.replica.load()  # which knows what still waits for others
+    now = store.clock.now()
+
+    def decide(record: Record) -> Step | None:
+        is_ahead = record.status is TaskStatus.PENDING and record.facts["due_at"] > now
+        if not is_ahead or (record.waited and store.replica.shelf.waiting_for(record)):
+            return None
+        return Step(record, {**record.facts, "due_at": now, "born": record.born}, record.tail)
+
+    return set(await store.change(await store.records(ids), decide))
 
 
 async def delete(store: Store, ids: Collection[str]) -> set[str]:

@@ -145,6 +145,9 @@ class SQLiteBackend(Backend):
     async def requeue(self, ids: Collection[str]) -> set[str]:
         return cast(set[str], await self._store.write(tasks.requeue, ids))
 
+    async def run_now(self, ids: Collection[str]) -> set[str]:
+        return cast(set[str], await self._store.write(tasks.run_now, ids))
+
     async def delete(self, ids: Collection[str]) -> set[str]:
         return cast(set[str], await self._store.write(tasks.delete, ids))
 

@@ -62,7 +62,13 @@ def _plain(query: TaskQuery) -> list[_Condition]:
     if query.queue is not None:
         found.append(("task.queue = :queue", {"queue": query.queue}))
     if query.name is not None:
-        found.append(("name glob :name", {"name": query.name.replace("[", "[[]").replace("?", "[?]")}))
+        found.append(("name glob :name", {"name": _glob(query.name)}))
+    if query.except_queues:
+        others = "task.queue not in (select value from json_each(:except_queues))"
+        found.append((others, {"except_queues": json.dumps(query.except_queues)}))
+    if query.except_names:
+        others = "not exists (select 1 from json_each(:except_names) where name glob value)"
+        found.append((others, {"except_names": json.dumps([_glob(name) for name in query.except_names])}))
     if query.schedule is not None:
         found.append((OF_SCHEDULE, {"schedule": query.schedule}))
     if query.tag is not None:
@@ -71,6 +77,10 @@ def _plain(query: TaskQuery) -> list[_Condition]:
     if query.text is not None:
         found.append((f"({_TEXT})", {"text": f"%{_literally(query.text)}%"}))
     return found
+
+
+def _glob(name: str) -> str:
+    return name.replace("[", "[[]").replace("?", "[?]")
 
 
 def _literally(text: str) -> str:

@@ -15,7 +15,7 @@ from sitq.recurring import Schedule
 
 _KNOWN = "select 1 from task where id = ?"
 _END = """update task set state = ?, attempt = ?, cause = ?, error = ?, traceback = ?, value = ?, enqueued_at = ?,
-  started_at = ?, finished_at = ?, on_failure = ?, purge_at = ? + retention where seq = ?"""
+  expires_at = ?, started_at = ?, finished_at = ?, on_failure = ?, purge_at = ? + retention where seq = ?"""
 _NEED = """insert or ignore into dependency(needs, task, takes)
   select seq, ?, ? from task where id in (select value from json_each(?))"""
 
@@ -39,6 +39,7 @@ def _restore(transaction: Transaction, task: Task, result: Result) -> bool:
     row[3] = state
     seq = insert_one(transaction, task, tuple(row))
     ended_at = _moment(result.finished_at, transaction.now)
+    enqueued_at = _moment(result.enqueued_at, ended_at)
     transaction.execute(
         _END,
         (
@@ -48,7 +49,8 @@ def _restore(transaction: Transaction, task: Task, result: Result) -> bool:
             result.error,
             result.traceback,
             _keep_value(transaction, seq, result.value),
-            _moment(result.enqueued_at, ended_at),
+            enqueued_at,
+            None if task.expires is None else enqueued_at + round(task.expires * 1_000_000),
             None if result.started_at is None else in_microseconds(result.started_at),
             ended_at,
             task.on_failure if task.needs or task.after else None,

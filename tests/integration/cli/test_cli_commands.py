@@ -142,6 +142,17 @@ def test_filters_act_on_all_that_match(store: str, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.splitlines() == ["requeue: 0 of 0 tasks", "requeue: 3 of 3 tasks"]
 
 
+def test_run_now_reaches_what_waits_for_its_moment(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with SyncTaskQueue(store) as queue:
+        later = queue.options(delay=3600.0, name="later").enqueue(abs, 1)
+        queue.enqueue(abs, 2)
+
+    assert main(["run-now", store, "--queue", "default", "--yes"]) == 0
+    assert main(["run-now", store, later]) == 1
+
+    assert capsys.readouterr().out.splitlines() == ["run-now: 1 of 1 tasks", f"{later} not reached"]
+
+
 def test_filters_do_nothing_where_nobody_can_be_asked(store: str) -> None:
     enqueue_failures(store, 3)
 
@@ -406,3 +417,24 @@ def test_full_device_is_one_line(store: str) -> None:
         )
 
     assert (ran.returncode, ran.stderr) == (2, "sitq: cannot write: [Errno 28] No space left on device\n")
+
+
+def test_commands_take_a_serializer_by_name(store: str, jobs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (jobs / "cli_keys.py").write_text(
+        "from sitq import SignedSerializer\ndef signed(): return SignedSerializer(None, 'k' * 32)\n"
+    )
+    signed = ("--serializer", "cli_keys:signed")
+    assert main(["enqueue", store, "cli_jobs:add", "1", "2", *signed]) == 0
+    assert main(["enqueue", store, "cli_jobs:add", "3"]) == 0
+    mine, theirs = capsys.readouterr().out.split()
+    worked = sitq("worker", store, "--burst", *signed, cwd=jobs)
+
+    assert worked.returncode == 0, worked.stderr
+    with SyncTaskQueue(store) as queue:
+        statuses = [(queue.get_task(task_id) or pytest.fail()).status for task_id in (mine, theirs)]
+    assert statuses == ["success", "failed"]
+
+
+def test_an_unknown_serializer_is_one_line(store: str, jobs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["enqueue", store, "cli_jobs:add", "1", "--serializer", "cli_jobs:signed"]) == 2
+    assert "cannot import function cli_jobs:signed" in capsys.readouterr().err

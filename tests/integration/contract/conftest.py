@@ -3,13 +3,17 @@
 import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from servers import Servers
+from servers.postgres import fresh_schema
 
 from contract.builders import register
 from sitq.backends.base import Backend
 from sitq.backends.nats import NATSBackend
+from sitq.backends.postgres import PostgresBackend
+from sitq.backends.redis import RedisBackend
 from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import WorkerInfo
 
@@ -17,6 +21,8 @@ from sitq.core import WorkerInfo
 STORES: dict[str, Callable[[Path, Servers], Backend]] = {
     "sqlite": lambda folder, servers: SQLiteBackend(folder / "tasks.db"),
     "memory": lambda folder, servers: MemoryBackend(),
+    "postgres": lambda folder, servers: PostgresBackend(fresh_schema(servers.url("postgres"))),
+    "redis": lambda folder, servers: RedisBackend(servers.url("redis"), prefix=uuid4().hex),
     "nats": lambda folder, servers: NATSBackend(f"{servers.url('nats')}?prefix={secrets.token_hex(8)}"),
 }
 

@@ -112,6 +112,29 @@ async def test_tag_is_matched_whole(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
+    ("conditions", "wanted"),
+    [
+        ({"except_queues": ("mail",)}, ["b[1]", "c"]),
+        ({"except_queues": ("mail", "gpu")}, ["c"]),
+        ({"except_names": ("b*",)}, ["a?", "ax", "c"]),
+        ({"except_names": ("a?", "b[1]")}, ["ax", "c"]),
+        ({"except_names": ("*",)}, []),
+        ({"except_queues": ("unknown",), "except_names": ("c", "ax")}, ["a?", "b[1]"]),
+        ({"queue": "mail", "except_names": ("ax",)}, ["a?"]),
+        ({"statuses": (TaskStatus.PENDING,), "except_queues": ("default", "gpu")}, ["a?", "ax"]),
+    ],
+)
+async def test_what_is_excepted_is_left_out(backend: Backend, conditions: dict[str, Any], wanted: list[str]) -> None:
+    tasks = [("a?", "mail"), ("ax", "mail"), ("b[1]", "gpu"), ("c", "default")]
+    await backend.enqueue([make_task(name=name, queue=queue) for name, queue in tasks])
+
+    found = await backend.list_tasks(TaskQuery(order=Order.OLDEST, **conditions))
+
+    assert [info.name for info in found] == wanted
+    assert len(await pages(backend, **conditions)) == len(wanted)
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [("SEND", [0]), ("ap@ex", [1]), ("k-7", [2]), ("50%", [3]), ("5_%", []), ("\\", [4]), ("'", [5])],
 )

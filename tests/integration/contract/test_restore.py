@@ -14,7 +14,7 @@ TEN = datetime(2026, 3, 29, 10, 0, tzinfo=UTC)
 
 
 def ended(status: TaskStatus = TaskStatus.SUCCESS, **overrides: object) -> tuple[Task, Result]:
-    task = make_task(queue="mail", tags=("a",))
+    task = make_task(queue="mail", tags=("a",), expires=90.5, timeout=2.5, retention=HOUR)
     facts = {"enqueued_at": NINE, "started_at": NINE, "finished_at": TEN, "attempt": 2}
     return task, Result(**{"task_id": task.id, "status": status, **facts, **overrides})  # type: ignore[arg-type]
 
@@ -87,7 +87,7 @@ async def test_a_restored_task_can_be_requeued(backend: Backend, worker: WorkerI
 
 async def test_retention_counts_from_the_end_elsewhere(backend: Backend) -> None:
     task, result = ended(value=b"1")
-    await backend.restore([(task._replace(retention=HOUR), result)])
+    await backend.restore([(task, result)])
 
     assert await backend.purge() == 1
 

@@ -37,9 +37,17 @@ class FilledStore:
 
     async def run(self, name: str = "greet", **overrides: Any) -> Claim:
         """Enqueue a task and let the worker take it."""
+        await self.register(WORKER)
+        task_id = await self.enqueue(name, priority=1, **overrides)
+        (claim,) = await self.backend.claim(WORKER, None, limit=1, lease=60.0)
+        assert claim.id == task_id
+        return claim
+
+    async def register(self, worker_id: str) -> None:
+        """Let a worker of this name say that it lives."""
         process = this_process()
         worker = WorkerInfo(
-            id=WORKER,
+            id=worker_id,
             host=process.host,
             pid=process.pid,
             process=process.token,
@@ -49,10 +57,6 @@ class FilledStore:
             started_at=datetime.now(UTC),
         )
         await self.backend.heartbeat(worker, {}, lease=60.0)
-        task_id = await self.enqueue(name, priority=1, **overrides)
-        (claim,) = await self.backend.claim(WORKER, None, limit=1, lease=60.0)
-        assert claim.id == task_id
-        return claim
 
     async def finish(self, claim: Claim, status: TaskStatus, **overrides: Any) -> str:
         cause = Cause.SUCCESS if status is TaskStatus.SUCCESS else Cause.ERROR

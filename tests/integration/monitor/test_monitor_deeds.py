@@ -10,10 +10,11 @@ import pytest
 from monitor_listener import Listener, wait_until
 from monitor_store import FilledStore
 
+from sitq import TaskQueue
 from sitq.core import TaskStatus
 from sitq_monitor.deed import PLAN_LIMIT, Action, Done, Progress, Scope, Tally
 from sitq_monitor.feed import Feed
-from sitq_monitor.view import Filter, View
+from sitq_monitor.view import Filter, Snapshot, View
 
 
 def scope(**conditions: object) -> Scope:
@@ -31,16 +32,75 @@ async def test_plan_tells_what_would_be_reached_and_changes_nothing(store: Fille
 
 @pytest.mark.parametrize(
     ("action", "reached"),
-    [(Action.REQUEUE, {"failed"}), (Action.CANCEL, {"waiting"}), (Action.DELETE, {"failed", "waiting"})],
+    [
+        (Action.REQUEUE, {"failed"}),
+        (Action.CANCEL, {"waiting", "scheduled"}),
+        (Action.DELETE, {"failed", "waiting", "scheduled"}),
+        (Action.RUN_NOW, {"scheduled"}),
+        (Action.RERUN, {"failed", "waiting", "scheduled"}),
+    ],
 )
 async def test_action_reaches_only_the_states_that_are_its_own(
     store: FilledStore, listener: Listener, action: Action, reached: set[str]
 ) -> None:
-    ids = {"failed": await store.fail(), "waiting": await store.enqueue()}
+    ids = {
+        "failed": await store.fail(),
+        "waiting": await store.enqueue(),
+        "scheduled": await store.enqueue(delay=3600.0),
+    }
 
     outcome = await listener.do(action, *ids.values())
 
     assert (outcome.asked, outcome.reached, outcome.trouble) == (len(reached), len(reached), None)
+
+
+async def test_run_now_makes_due_what_waited_for_its_moment(store: FilledStore, listener: Listener) -> None:
+    later = await store.enqueue("later", delay=3600.0)
+
+    await listener.do(Action.RUN_NOW, name="later")
+
+    info = await store.look_up(later)
+    assert info.phase(datetime.now(UTC)) == "pending"
+
+
+async def test_rerun_stores_copies_of_all_that_match_and_none_of_the_copies(
+    store: FilledStore, listener: Listener
+) -> None:
+    await store.enqueue_many(700)
+    plan = await listener.plan(Action.RERUN, name="greet")
+
+    listener.feed.act(plan)
+    outcome = await listener.heard(Tally)
+
+    assert (plan.eligible, outcome.reached) == (700, 700)
+    (lane,) = (await store.backend.stats()).queues
+    assert lane.pending == 1400
+
+
+async def test_plan_for_one_task_tells_its_arguments(store: FilledStore, listener: Listener) -> None:
+    waiting = await store.enqueue(arguments="'ada', times=2\x1b[2J")
+
+    assert (await listener.plan(Action.RERUN, waiting)).arguments == "'ada', times=2␛[2J"
+
+
+async def test_plan_to_run_all_now_is_counted_by_the_store(store: FilledStore, listener: Listener) -> None:
+    await store.enqueue_many(PLAN_LIMIT)
+    await store.enqueue(delay=3600.0)
+
+    plan = await listener.plan(Action.RUN_NOW, status=TaskStatus.PENDING)
+
+    assert (plan.eligible, plan.skipped, plan.counted_all) == (1, (("pending", PLAN_LIMIT),), True)
+
+
+async def test_what_a_filter_leaves_out_is_not_reached(store: FilledStore, listener: Listener) -> None:
+    kept = [await store.fail("keep"), await store.enqueue("send", queue="mail"), await store.enqueue("tidy")]
+    await store.enqueue("send")
+    excepted = {"except_names": ("ti*",), "except_queues": ("mail",), "except_statuses": (TaskStatus.FAILED,)}
+
+    outcome = await listener.do(Action.DELETE, **excepted)
+
+    assert outcome.reached == 1
+    assert {info.id for info in await store.list()} == set(kept)
 
 
 async def test_all_that_match_are_reached_but_those_that_arrive_later(store: FilledStore, listener: Listener) -> None:
@@ -123,6 +183,34 @@ async def test_queue_is_stopped_and_resumed(store: FilledStore, listener: Listen
     await listener.snapshot(lambda snapshot: snapshot.counts and not snapshot.counts.queues[0].paused)
 
     assert (await listener.heard(Done)).words == "queue mail goes on"
+
+
+async def test_schedule_is_told_stopped_and_run(store: FilledStore, listener: Listener) -> None:
+    async with TaskQueue(store.path) as queue:
+        await queue.schedule(print, "x", name="nightly", every=3600.0)
+
+    def told(snapshot: Snapshot) -> object:
+        return snapshot.schedules and snapshot.schedules[0].paused == paused
+
+    for paused in (True, False):
+        listener.feed.set_schedule_paused("nightly", paused)
+        await wait_until(lambda: any(told(news) for news in listener.news if isinstance(news, Snapshot)))
+    listener.feed.run_schedule("nightly")
+    await wait_until(lambda: any("has enqueued" in news.words for news in listener.news if isinstance(news, Done)))
+
+    (task,) = await store.list()
+    assert task.name.endswith("print")
+
+
+async def test_schedule_that_is_gone_is_told(store: FilledStore, listener: Listener) -> None:
+    listener.feed.set_schedule_paused("nightly", True)
+    gone = await listener.heard(Done)
+    listener.news.clear()
+    listener.feed.run_schedule("nightly")
+    unknown = await listener.heard(Done)
+
+    assert (gone.failed, gone.words) == (True, "there is no schedule nightly any more")
+    assert unknown.failed and "there is no schedule 'nightly'" in unknown.words
 
 
 async def test_read_only_feed_cannot_change_a_thing(store: FilledStore) -> None:

@@ -2,16 +2,22 @@
 
 import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from monitor_store import FilledStore
+from processes import Programs
 from terminals import Terminal, terminal
 
+from sitq import TaskQueue
 from sitq.core import TaskStatus
 
-# What Textual sends of its own: SGR, moves, modes, and the shape of the pointer.
-OWN_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[mHJ]|\x1b\[[?<=>]?[0-9;]*\$?[hlupq]|\x1b\]22;[a-z-]*(\x07|\x1b\\)|\x1b[78=>]")
+# What Textual sends of its own: SGR, moves, modes, the shape of the pointer, and what was copied.
+OWN_SEQUENCE = re.compile(
+    r"\x1b\[[0-9;]*[mHJ]|\x1b\[[?<=>]?[0-9;]*\$?[hlupq]|\x1b\]22;[a-z-]*(\x07|\x1b\\)|\x1b[78=>]"
+    r"|\x1b\]52;c;(?!UFdORUQ=)[A-Za-z0-9+/=]*\x07"
+)
 EVIL = (
     "\x1b]52;c;UFdORUQ=\x07 \x1b]0;owned\x1b\\ \x1b[2J\x1b[31;1H \x9b2J \x9d0;x\x9c \x07\x08\r"
     "\u202egnihton\u2066 \u200b\U000e0041 \ud83d [@click=app.quit]x[/] [/ [bold"
@@ -64,6 +70,7 @@ async def test_nothing_that_a_store_holds_reaches_the_terminal_as_it_is(
 
     assert code == 0
     assert "Traceback of attempt 1" in screen.text()
+    assert any(sequence.startswith("\x1b]52;") for sequence in screen.sequences())
     assert sequences_of_others(screen) == []
     assert [character for character in FORBIDDEN if character in screen.text()] == []
 
@@ -94,6 +101,73 @@ async def test_nothing_is_unpickled(store: FilledStore) -> None:
     assert "unpickled [] loaded set()" in screen.text()
 
 
+async def test_work_of_a_live_worker_is_followed_and_done_again(path: Path, programs: Programs) -> None:
+    async with TaskQueue(path) as queue:
+        await queue.enqueue(make_fail_once(), str(path.with_name("tried")))
+        programs.start_module("sitq", "worker", str(path), "--quiet")
+
+        with terminal(monitor(path)) as screen:
+            screen.read_until("RuntimeError: not yet")
+            screen.read_until("1 worker")
+            screen.type("R")
+            screen.read_until("Requeue this task?")
+            screen.type("y")
+            screen.read_until("requeued 1, skipped 0")
+            screen.read_until("✓ success")
+            screen.type("w")
+            screen.read_until("○ idle")
+            screen.type("q")
+
+            assert screen.wait() == 0
+
+
+def make_fail_once() -> Callable[[str], None]:
+    """A function that travels by value, and fails unless it has been tried before."""
+
+    def fail_once(place: str) -> None:
+        if not Path(place).exists():
+            Path(place).touch()
+            raise RuntimeError("not yet")
+
+    return fail_once
+
+
+async def test_filter_jump_and_range_work_in_the_real_program(store: FilledStore) -> None:
+    await store.enqueue_many(300)
+    await store.enqueue("needle", queue="hay")
+
+    with terminal(monitor(store.path), columns=80, rows=24) as screen:
+        screen.read_until("1 of 301")
+        screen.type("G")
+        screen.read_until("301 of 301")
+        screen.type("/")
+        screen.read(0.3)
+        screen.type("queue:hay\r")
+        screen.read_until("1 match ")
+        screen.type("t")
+        screen.read_until("since:15m")
+        screen.type("q")
+
+        assert screen.wait() == 0
+
+
+async def test_file_that_is_replaced_by_another_is_told_and_left(store: FilledStore, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"something else entirely" * 5000)
+    with terminal(monitor(store.path)) as screen:
+        screen.read_until("no worker")
+        for suffix in ("-wal", "-shm"):
+            store.path.with_name(f"{store.path.name}{suffix}").unlink()
+        other.replace(store.path)
+        screen.read_until("was deleted or replaced")
+        screen.read_until("is not a SQLite database")
+        screen.type("q")
+
+        assert screen.wait() == 0
+    assert "Traceback" not in screen.text()
+    assert store.path.read_bytes() == b"something else entirely" * 5000
+
+
 async def test_terminal_is_given_back_as_it_was(store: FilledStore) -> None:
     with terminal(monitor(store.path)) as screen:
         screen.read_until("no worker")
@@ -108,6 +182,7 @@ async def fill_with_evil(store: FilledStore) -> None:
     text = EVIL.encode("utf-8", "backslashreplace").decode()
     options = {"queue": text, "arguments": text, "key": text, "tags": (text,), "meta": {text: text}, "executor": text}
     await store.enqueue(text, **options)
+    await store.register(text)
     await store.finish(
         await store.run(text, **(options | {"key": None})),
         TaskStatus.FAILED,
@@ -129,14 +204,30 @@ def look_at_everything(screen: Terminal) -> None:
     screen.type("R")
     screen.read_until("Requeue this task?")
     screen.type("n")
+    screen.type("yYon")
+    screen.read_until("traceback handed to")
     screen.type("\x1b")
-    screen.read_until("open")
+    screen.read_until("Enter open")
     screen.type("j\r")
     screen.read_until("none of 1 yet")
-    screen.type("?")
+    screen.type("w")
+    screen.read_until("HEARTBEAT")
+    screen.type("QS")
+    screen.read_until("Stop queue")
+    screen.type("n\r")
+    screen.read_until("cannot be written")
+    screen.type("\x1b")
+    screen.read_until("Enter open")
+    screen.type("/ name:")
+    screen.read(0.3)
+    screen.type("\x1b")
+    screen.read(0.3)
+    screen.type("*D")
+    screen.read_until("Delete")
+    screen.type("n?")
     screen.read_until("next row")
     screen.type("q")
-    screen.read_until("back")
+    screen.read(0.3)
     screen.type("q")
 
 

@@ -55,6 +55,59 @@ def test_submit_names_what_cannot_travel_and_stores_nothing(worker: BackgroundWo
     assert worker.tasks() == []
 
 
+def test_handle_as_an_argument_stands_for_its_value(worker: BackgroundWorker) -> None:
+    handles = worker.map(double, range(3))
+
+    assert worker.submit(sum, handles).result(timeout=5) == 6
+
+
+def test_submit_after_others_waits_for_them(worker: BackgroundWorker) -> None:
+    slow = worker.submit(time.sleep, 0.2)
+    last = worker.submit(time.monotonic, after=slow)
+
+    assert "blocked" in repr(last)
+    assert last.result(timeout=5) > 0
+    assert slow.status == "success"
+
+
+def test_submit_says_what_becomes_of_it_when_a_needed_task_fails(worker: BackgroundWorker) -> None:
+    broken = worker.submit(lambda: 1 / 0)
+
+    lost = worker.submit(double, 1, after=[broken])
+    kept = worker.submit(double, 1, after=[broken], on_failure="run")
+
+    worker.join(timeout=5)
+    assert [lost.status, kept.status] == ["cancelled", "success"]
+
+
+def test_options_of_a_view_reach_the_store_and_leave_all_keywords_to_the_function(worker: BackgroundWorker) -> None:
+    view = worker.options(queue="gpu", priority=1).options(priority=7, tags=["night"])
+
+    handle = view.submit(dict, name="mine", after="lunch")
+    (other,) = view.map(double, [2])
+
+    assert (handle.result(timeout=5), other.result(timeout=5)) == ({"name": "mine", "after": "lunch"}, 4)
+    infos = [handle.info(), other.info()]
+    assert {(info.queue, info.priority, info.tags) for info in infos if info} == {("gpu", 7, ("night",))}
+
+
+def test_option_that_there_is_not_is_refused_with_the_likely_one(worker: BackgroundWorker) -> None:
+    with pytest.raises(ValidationError, match="did you mean 'priority'"):
+        worker.options(prioritty=1)
+    with pytest.raises(ValidationError, match="on_failure must be"):
+        worker.submit(double, 1, on_failure="explode")
+
+    assert worker.tasks() == []
+
+
+def test_stopped_worker_takes_nothing_through_a_view(worker: BackgroundWorker) -> None:
+    view = worker.options(priority=1)
+    worker.stop()
+
+    with pytest.raises(WorkerError, match="stopped"):
+        view.map(double, [1])
+
+
 def test_map_stores_a_task_for_each_set_of_arguments(worker: BackgroundWorker) -> None:
     handles = worker.map(pow, [2, 3], [5, 2], name="power")
 

@@ -93,7 +93,36 @@ def test_line_magic_looks_at_tasks_and_acts_on_them(run: Run) -> None:
     assert run("%sitq requeue {h}").text == "False"
 
 
-@pytest.mark.parametrize("line", ["cancel", "explode nap", "status now"])
+def test_logs_print_what_a_task_wrote_also_while_it_runs(run: Run) -> None:
+    run("def speak():\n    print('half\\x1b[2J way', flush=True)\n    time.sleep(1)\nh = w.submit(speak)")
+    run("while 'half' not in h.output: time.sleep(0.01)")
+
+    assert run("%sitq logs speak").text == "half␛[2J way\n"
+
+
+def test_logs_of_a_silent_task_say_so(run: Run) -> None:
+    task_id = run("h = w.submit(len, 'a', name='mute'); h.result(5); print(h)").text.strip()
+
+    assert run("%sitq logs mute").text == f"sitq: task {task_id} has written nothing\n"
+
+
+def test_logs_alone_print_what_the_worker_said_of_itself(run: Run) -> None:
+    said = run("""
+        %sitq logs
+        import logging; logging.getLogger("sitq").setLevel("INFO")
+        h = w.submit(len, "a", name="loud"); h.result(5)
+        time.sleep(0.1)
+        %sitq logs
+        logging.getLogger("sitq").setLevel("NOTSET")
+        print(str(h) in w.log(), len(w.log(2).splitlines()))
+    """)
+
+    assert "has said nothing" in said.text.splitlines()[0]
+    assert "attempt 1 of loud begins" in said.text
+    assert said.text.endswith("True 2\n")
+
+
+@pytest.mark.parametrize("line", ["cancel", "logs a b", "explode nap", "status now"])
 def test_line_magic_that_makes_no_sense_says_what_would(kernel: Kernel, run: Run, line: str) -> None:
     cell = kernel.run(f"%sitq {line}")
 

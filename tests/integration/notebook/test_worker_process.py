@@ -1,5 +1,6 @@
 """A worker process beside a kernel: on all cores, killed for certain, alive when the kernel is not."""
 
+import os
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,22 @@ def test_functions_of_cells_run_in_other_processes(run: Run) -> None:
     assert cell.text == "1 2 3\n"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there is no niceness")
+def test_tasks_let_cells_go_first(run: Run) -> None:
+    cell = run("""
+        def niceness():
+            time.sleep(0.5)  # the group learns it a moment later
+            group = "/proc/self/autogroup"
+            of_group = open(group).read().split()[-1:] if os.path.exists(group) else []
+            return os.nice(0) - here, [int(word) - os.nice(0) for word in of_group]
+        here = os.nice(0)
+        a, b = w.submit(niceness), w.submit(niceness)
+        print(a.result(15)[0], *{*a.result()[1], *b.result()[1]})
+    """)
+
+    assert cell.text in ("10 0\n", "10\n")  # the latter where sessions are no groups
+
+
 def test_cancel_ends_what_never_looks_up(run: Run) -> None:
     cell = run("""
         def spin():
@@ -61,10 +78,20 @@ def test_output_is_kept_and_shown_in_no_cell(run: Run) -> None:
     assert cell.text == "'from a child\\n'"
 
 
+def test_log_of_the_process_tells_of_each_task(run: Run) -> None:
+    cell = run("""
+        h = w.submit(len, "abc"); h.result(15)
+        while f"{h!s} attempt 1 ended" not in w.log(50): time.sleep(0.01)
+        print(len(w.log(1).splitlines()), os.path.exists(w.path + ".log"))
+    """)
+
+    assert cell.text == "1 True\n"
+
+
 def test_same_call_gives_the_same_process_and_another_mode_begins_anew(run: Run) -> None:
     cell = run("""
         same = start_worker(w.path, mode='process', concurrency=2) is w
-        process = w._thread
+        process = w._service._server
         start_worker(w.path, concurrency=2)
         print(same, process.alive, w.submit(os.getpid).result(5) == os.getpid())
     """)
@@ -73,9 +100,16 @@ def test_same_call_gives_the_same_process_and_another_mode_begins_anew(run: Run)
     assert cell.text.endswith("True False True\n")
 
 
-@pytest.mark.parametrize("argument", ["mode='fork'", "mode='process', on_kernel_exit='keep'", "concurrency=0"])
+@pytest.mark.parametrize("argument", ["mode='fork'", "mode='process', on_kernel_exit='stay'", "concurrency=0"])
 def test_impossible_ways_are_refused(kernel: Kernel, run: Run, argument: str) -> None:
     assert kernel.run(f"start_worker(w.path, {argument})").error == "ValidationError"
+
+
+def test_threads_cannot_be_kept_and_the_error_says_why(kernel: Kernel, run: Run) -> None:
+    cell = kernel.run("start_worker(w.path, on_kernel_exit='keep')")
+
+    assert cell.error == "ValidationError"
+    assert "needs mode=\"process\", got mode='thread': threads end with their process" in cell.traceback
 
 
 def ended(path: Path, task_id: str) -> TaskInfo:

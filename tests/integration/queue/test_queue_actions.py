@@ -42,6 +42,16 @@ async def test_failed_task_can_be_requeued(queue: TaskQueue, drain: Drain) -> No
     assert len(await queue.attempts(task)) == 2
 
 
+async def test_scheduled_task_can_be_run_now(queue: TaskQueue, drain: Drain) -> None:
+    task = await queue.options(delay=3600.0).enqueue(abs, -7)
+
+    assert await queue.run_now(task) == {task}
+    assert await queue.run_now(task) == set()
+    await drain()
+
+    assert await task == 7
+
+
 async def test_deleted_task_is_gone(queue: TaskQueue) -> None:
     task = await queue.enqueue(abs, 1)
 

@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[[TaskQueue], Awaitable[Any]]] = {
     "stats": lambda queue: queue.stats(),
     "cancel": lambda queue: queue.cancel("unknown"),
     "requeue": lambda queue: queue.requeue("unknown"),
+    "run_now": lambda queue: queue.run_now("unknown"),
     "delete": lambda queue: queue.delete("unknown"),
     "purge": lambda queue: queue.purge(),
     "pause": lambda queue: queue.pause("mail"),

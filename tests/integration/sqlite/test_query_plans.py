@@ -194,6 +194,13 @@ def test_verbs_of_people_find_their_rows_by_id(probe: Probe, stock: Stock, verb:
     assert_narrow(probe.plans_of(probe.rehearse, verb, ids), "sqlite_autoindex_task_1")
 
 
+def test_run_now_finds_its_rows_by_id(probe: Probe) -> None:
+    ids = [task_id for (task_id,) in probe.execute("select id from task where state = 0 limit 300")]
+
+    assert probe.rehearse(tasks.run_now, ids) == set(ids)
+    assert_narrow(probe.plans_of(probe.rehearse, tasks.run_now, ids), "sqlite_autoindex_task_1")
+
+
 @pytest.mark.parametrize(("older_than", "index"), [(None, "task_purge"), (0.0, "task_done")])
 def test_purge_finds_what_is_over_by_its_index(probe: Probe, older_than: float | None, index: str) -> None:
     request = (older_than, None, 500)

@@ -176,6 +176,15 @@ def test_people_act_on_tasks(path: Path, queue: SyncTaskQueue) -> None:
     assert queue.get_task(task) is None
 
 
+def test_scheduled_task_can_be_run_now(path: Path, queue: SyncTaskQueue) -> None:
+    task = queue.options(delay=3600.0).enqueue(abs, -7)
+
+    assert queue.run_now(task) == {task}
+    drain(path)
+
+    assert queue.get_result(task) == 7
+
+
 def test_attempts_and_stats_are_told(path: Path, queue: SyncTaskQueue) -> None:
     task = queue.enqueue(fail)
     drain(path)

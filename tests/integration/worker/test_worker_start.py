@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from running import echo, hold, hold_thread, until_running
 
-from sitq.backends.sqlite import SQLiteBackend
+from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import TaskStatus
 from sitq.exceptions import ConfigurationError, ConnectionError, ValidationError, WorkerError
 from sitq.queue import TaskQueue
-from sitq.worker import Worker
+from sitq.serialization import SignedSerializer
+from sitq.worker import UnsignedPayloadWarning, Worker
 
 
 async def test_second_start_is_refused(worker: Worker, queue: TaskQueue) -> None:
@@ -236,7 +237,7 @@ def test_option_that_cannot_be_right_is_refused(options: dict[str, Any], message
 
 
 def test_unknown_store_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="got 'mysql://here'"):
+    with pytest.raises(ConfigurationError, match=r"got mysql://$"):
         Worker("mysql://here")
 
 
@@ -246,3 +247,21 @@ async def test_worker_says_how_much_it_runs(path: Path, queue: TaskQueue, gate: 
 
         assert "1 of 3 running" in repr(worker)
     assert "stopped" in repr(worker)
+
+
+class FarBackend(MemoryBackend):
+    """A store that says to be reached through a network."""
+
+    @property
+    def remote(self) -> bool:
+        return True
+
+
+async def test_worker_warns_of_a_server_whose_payloads_are_not_signed() -> None:
+    with pytest.warns(UnsignedPayloadWarning, match=r"are not signed.*give queue and worker a SignedSerializer"):
+        await Worker(FarBackend()).run_until_empty()
+
+
+async def test_worker_does_not_warn_of_signed_payloads_or_of_a_store_here() -> None:
+    await Worker(FarBackend(), SignedSerializer(None, "k" * 32)).run_until_empty()
+    await Worker(MemoryBackend()).run_until_empty()

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from sitq.sanitize import Clean, clean
 from sitq.views import Order
 from sitq_monitor.app import MonitorApp
 from sitq_monitor.deed import Action, Plan, Scope, Tally
-from sitq_monitor.model import AttemptRow, Counts, QueueRow, TaskDetail, TaskId, TaskRow, WorkerRow
+from sitq_monitor.format import FACES
+from sitq_monitor.model import AttemptRow, Counts, QueueRow, ScheduleRow, TaskDetail, TaskId, TaskRow, WorkerRow
 from sitq_monitor.source import News
 from sitq_monitor.view import END, Rows, Snapshot, View
 
@@ -100,6 +102,20 @@ def make_worker(label: str = "worker-1", **overrides: Any) -> WorkerRow:
     return WorkerRow(**(facts | overrides))
 
 
+def make_schedule(name: str = "nightly", **overrides: Any) -> ScheduleRow:
+    facts: dict[str, Any] = {
+        "id": name,
+        "name": clean(name),
+        "times": Clean("0 8 * * mon-fri Europe/Berlin"),
+        "task": Clean("shop.files.clean_up"),
+        "queue": Clean("default"),
+        "paused": False,
+        "next_at": NOW + timedelta(hours=3),
+        "last_at": NOW - timedelta(minutes=90),
+    }
+    return ScheduleRow(**(facts | overrides))
+
+
 class Still:
     """A source whose rows change only when a test changes them; it remembers what it was asked for.
 
@@ -111,6 +127,9 @@ class Still:
         self.rows = list(rows)
         self.queues = [make_queue()]
         self.workers = [make_worker()]
+        self.schedules = [make_schedule()]
+        self.turned: list[tuple[str, bool]] = []
+        self.ran: list[str] = []
         self.acts: list[tuple[Action, list[TaskId]]] = []
         self.plans: list[Plan] = []
         self.paused: list[tuple[str, bool]] = []
@@ -130,26 +149,34 @@ class Still:
 
     def plan(self, action: Action, scope: Scope) -> None:
         chosen = [row for row in self.rows if row.id in scope.ids] if scope.ids is not None else self._listed(scope)
-        skipped = [row.status for row in chosen if row.status not in action.reaches]
+        left = [row for row in chosen if not action.may(row.status, row.phase)]
+        skipped = Counter(row.phase if row.status in action.reaches else row.status.value for row in left)
         self.plans.append(
             Plan(
                 action=action,
                 scope=scope,
-                eligible=len(chosen) - len(skipped),
-                skipped=tuple((status, skipped.count(status)) for status in TaskStatus if status in skipped),
-                names=tuple(dict.fromkeys(row.name for row in chosen if row.status in action.reaches)),
+                eligible=len(chosen) - skipped.total(),
+                skipped=tuple((phase, skipped[phase]) for phase in FACES if skipped[phase]),
+                names=tuple(dict.fromkeys(row.name for row in chosen if action.may(row.status, row.phase))),
+                arguments=chosen[0].note if len(chosen) == 1 and not chosen[0].note_is_error else None,
             )
         )
         self._post(self.plans[-1])
 
     def act(self, plan: Plan) -> None:
         among = plan.scope.ids if plan.scope.ids is not None else [row.id for row in self._listed(plan.scope)]
-        reached = [row.id for row in self.rows if row.id in among and row.status in plan.action.reaches]
+        reached = [row.id for row in self.rows if row.id in among and plan.action.may(row.status, row.phase)]
         self.acts.append((plan.action, reached))
         self.say(Tally(action=plan.action, asked=len(reached), reached=len(reached)))
 
     def set_paused(self, queue: str, paused: bool) -> None:
         self.paused.append((queue, paused))
+
+    def set_schedule_paused(self, name: str, paused: bool) -> None:
+        self.turned.append((name, paused))
+
+    def run_schedule(self, name: str) -> None:
+        self.ran.append(name)
 
     def export(self, path: Path, scope: Scope) -> None:
         self.exports.append((path, scope))
@@ -177,6 +204,7 @@ class Still:
             read_at=NOW,
             counts=self._counts() if view.live else None,
             rows=self._pages(),
+            schedules=tuple(self.schedules),
             held=tuple(row for row in self.rows if row.id in view.held) if view.live else None,
             detail=make_detail(watched) if watched else None,
             has_detail=view.task_id is not None,

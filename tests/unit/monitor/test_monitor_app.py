@@ -14,7 +14,6 @@ from sitq_monitor.deed import Action
 from sitq_monitor.view import Filter, Rows
 from sitq_monitor.widgets.confirm import ConfirmAction
 from sitq_monitor.widgets.help import HelpScreen
-from sitq_monitor.widgets.prompt import Prompt
 
 NARROW, WIDE, SMALL = (80, 24), (160, 45), (60, 15)
 SIZES = [NARROW, WIDE, SMALL]
@@ -293,14 +292,25 @@ async def test_part_of_the_list_is_gone_to() -> None:
         assert "more above" in screen(app)
 
 
-async def test_place_that_is_none_is_refused_in_the_question() -> None:
+async def test_place_that_is_none_is_refused_and_nothing_moves() -> None:
     app = make_app(Still(make_rows(10)))
     async with app.run_test(size=NARROW) as pilot:
-        await press(pilot, "colon", *"soon", "enter")
-        await pilot.pause()
+        await press(pilot, "j", "colon", *"soon", "enter")
 
         assert "'soon' is no moment" in screen(app)
-        assert isinstance(app.screen, Prompt)
+        assert app.main.table.cursor_line == 1
+
+
+@pytest.mark.parametrize("key", ["escape", "enter"])
+async def test_line_for_a_place_stands_where_the_hints_do_and_can_be_left(key: str) -> None:
+    app = make_app(Still(make_rows(10)))
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "j", "colon")
+        asked = screen_lines(app)[-2]
+        await press(pilot, key, "j")
+
+        assert "go to 30m or 7d ago" in asked
+        assert app.main.table.cursor_line == 2
 
 
 async def test_scrolling_by_wheel_loads_the_next_page() -> None:
@@ -490,7 +500,13 @@ async def test_task_is_not_read_where_it_is_not_shown() -> None:
 
 @pytest.mark.parametrize(
     ("key", "action", "moves", "task_id"),
-    [("R", Action.REQUEUE, 2, "id-0004"), ("R", Action.REQUEUE, 3, "id-0003"), ("C", Action.CANCEL, 1, "id-0005")],
+    [
+        ("R", Action.REQUEUE, 2, "id-0004"),
+        ("R", Action.REQUEUE, 3, "id-0003"),
+        ("C", Action.CANCEL, 1, "id-0005"),
+        ("X", Action.RERUN, 4, "id-0002"),
+        ("X", Action.RERUN, 0, "id-0006"),
+    ],
 )
 async def test_action_is_done_to_the_task_under_the_cursor(key: str, action: Action, moves: int, task_id: str) -> None:
     source = Still(MIXED)
@@ -513,6 +529,46 @@ async def test_action_is_done_to_the_marked_tasks_it_applies_to() -> None:
         assert "1 pending, 1 running, 1 success left out" in question
         assert source.acts == [(Action.REQUEUE, ["id-0004", "id-0003", "id-0001"])]
         assert "requeued 3, skipped 0" in screen(app)
+
+
+WAITING = [
+    make_row(3, phase=Clean("scheduled")),
+    make_row(2, phase=Clean("blocked")),
+    make_row(1, phase=Clean("retrying")),
+]
+
+
+async def test_what_waits_for_its_moment_is_run_now() -> None:
+    source = Still(WAITING)
+    app = make_app(source)
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "asterisk", "N")
+        question = screen(app)
+        await press(pilot, "y")
+
+        assert "Run 2 tasks now?" in question
+        assert "1 blocked left out" in question
+        assert source.acts == [(Action.RUN_NOW, ["id-0003", "id-0001"])]
+        assert "made due 2, skipped 0" in screen(app)
+
+
+async def test_what_does_not_wait_for_its_moment_is_not_run_now() -> None:
+    app = make_app(Still(WAITING))
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "j", "N")
+
+        assert "nothing to run now: it is not scheduled or retrying" in screen(app)
+
+
+@pytest.mark.parametrize("key", ["R", "X"])
+async def test_one_task_is_run_again_with_its_arguments_shown(key: str) -> None:
+    app = make_app(Still([make_row(1, TaskStatus.CANCELLED)]))
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, key)
+
+        dialog = app.screen.query_one("#subject").render()
+        assert "(x=1)" in str(dialog)
+        assert ("a copy under a new id" in str(dialog)) is (key == "X")
 
 
 @pytest.mark.parametrize("answer", ["escape", "n", "enter"])
@@ -588,7 +644,7 @@ async def test_read_only_monitor_has_no_keys_that_change_tasks() -> None:
     source = Still(MIXED)
     app = make_app(source, read_only=True)
     async with app.run_test(size=NARROW) as pilot:
-        await press(pilot, "j", "j", "space", "R", "C", "y")
+        await press(pilot, "j", "j", "space", "R", "C", "N", "X", "y")
         text = screen(app)
         await press(pilot, "question_mark")
 

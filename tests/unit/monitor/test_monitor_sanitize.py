@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitq.sanitize import BLOCK_LIMIT, LINE_LIMIT, clean, clean_block, first_line
+from sitq.sanitize import BLOCK_LIMIT, LINE_LIMIT, clean, clean_block, first_line, without_password
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
 HOSTILE = st.sampled_from(
@@ -103,3 +103,17 @@ def test_first_line_is_the_first_that_holds_something(text: str) -> None:
 
 def test_first_line_of_nothing_is_nothing() -> None:
     assert first_line(" \n ") == ""
+
+
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("postgresql://app:secret@db.example.org/jobs?schema=a", "postgresql://app@db.example.org/jobs?schema=a"),
+        ("redis://:secret@[::1]:6379/0", "redis://@[::1]:6379/0"),
+        ("nats://app:se@cr:et@a:4222,b:4222", "nats://app@a:4222,b:4222"),
+        ("redis://db.example.org:6379/0?x=a@b", "redis://db.example.org:6379/0?x=a@b"),
+        ("/tmp/a:b@c.db", "/tmp/a:b@c.db"),
+    ],
+)
+def test_a_store_is_named_without_its_password(store: str, shown: str) -> None:
+    assert without_password(store) == shown

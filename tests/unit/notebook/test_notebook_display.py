@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 
 from sitq import TaskInfo, TaskStatus
-from sitq.notebook.display import say, task_html, task_text, tasks_html, tasks_text, worker_html, worker_text
+from sitq.core import Progress
+from sitq.notebook.display import (
+    Glance,
+    say,
+    state_of,
+    task_html,
+    task_text,
+    tasks_html,
+    tasks_text,
+    worker_html,
+    worker_text,
+)
 from sitq.views import QueueStats, Stats
 
 BEGUN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -93,3 +104,33 @@ def test_line_for_the_person_carries_the_name_of_the_library(capsys: pytest.Capt
     say("recovered 2 tasks")
 
     assert capsys.readouterr().out == "sitq: recovered 2 tasks\n"
+
+
+@pytest.mark.parametrize(
+    ("usual", "progress", "left"),
+    [
+        ({"train": 200.0}, None, "running 2 min 5 s, about 1 min 15 s left"),
+        ({"train": 60.0}, None, "running 2 min 5 s, longer than the usual 1 min 0 s"),
+        ({"other": 200.0}, None, "running 2 min 5 s"),
+        ({"train": 200.0}, Progress(done=1, total=2), "running 2 min 5 s, 2 min 5 s left"),
+    ],
+)
+def test_time_left_is_that_of_the_progress_or_else_the_usual_one(
+    usual: dict[str, float], progress: Progress | None, left: str
+) -> None:
+    glance = Glance((), "", usual=usual)
+
+    assert f">{left}<" in state_of(some_info(progress=progress), NOW, glance)[1]
+
+
+def test_row_of_another_worker_says_whose_it_is() -> None:
+    info = some_info(worker="<there>:7:ab")
+
+    assert ">running 2 min 5 s, on &lt;there&gt;:7:ab<" in state_of(info, NOW, Glance((), "", worker="here:1:cd"))[1]
+    assert ">running 2 min 5 s<" in state_of(info, NOW, Glance((), "", worker="<there>:7:ab"))[1]
+
+
+def test_blocked_task_says_what_it_waits_for() -> None:
+    info = some_info(status=TaskStatus.PENDING, started_at=None, waits_for="a worker on Python 3.99")
+
+    assert task_text("1a", info, NOW) == "<task 1a train: blocked 2 min 5 s, waits for a worker on Python 3.99>"

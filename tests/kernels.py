@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass
@@ -55,6 +56,7 @@ class Kernel:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         self._manager.start_kernel(cwd=str(folder), env=environment)
         self._late: list[dict[str, Any]] = []
+        self.published: Counter[str] = Counter()  # messages for all cells by their type
         client = self._manager.client()
         assert isinstance(client, BlockingKernelClient)
         self._client = client
@@ -83,6 +85,28 @@ class Kernel:
         """Wait until a running cell has printed this."""
         self._pump(cell, timeout, until_text=text)
 
+    def send(self, kind: str, content: dict[str, Any], *, subshell: str | None = None) -> str:
+        """Send a message to the kernel as a front end does, and give its id.
+
+        Args:
+            subshell: the thread of the kernel that shall handle it.
+        """
+        message = self._client.session.msg(kind, content)
+        message["header"]["subshell_id"] = subshell
+        self._client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def click(self, model_id: str, *, subshell: str | None = None) -> None:
+        """Press a button as a front end does."""
+        data = {"method": "custom", "content": {"event": "click"}}
+        self.send("comm_msg", {"comm_id": model_id, "data": data}, subshell=subshell)
+
+    def new_subshell(self) -> str:
+        """Let the kernel have one more thread for messages, as JupyterLab does for widgets."""
+        self._client.control_channel.send(self._client.session.msg("create_subshell_request", {}))
+        reply: dict[str, Any] = self._client.get_control_msg(timeout=5.0)
+        return str(reply["content"]["subshell_id"])
+
     def take_late(self, cell: Cell) -> None:
         """Take what came for a cell after its end, while others ran."""
         for message in self._late:
@@ -91,6 +115,7 @@ class Kernel:
 
     def forget_late(self) -> None:
         self._late.clear()
+        self.published.clear()
 
     def late_of_type(self, kind: str) -> list[dict[str, Any]]:
         """Give the messages of a type that came for other cells than the one that ran."""
@@ -122,6 +147,7 @@ class Kernel:
         deadline = time.monotonic() + timeout
         while not cell.ended and (until_text is None or until_text not in cell.text):
             message = self._client.get_iopub_msg(timeout=max(0.0, deadline - time.monotonic()))
+            self.published[message["msg_type"]] += 1
             if message["parent_header"].get("msg_id") == cell.id:
                 cell.take(message)
             else:

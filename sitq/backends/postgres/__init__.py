@@ -1,0 +1,5 @@
+"""The store in a schema of a PostgreSQL database."""
+
+from sitq.backends.postgres.backend import PostgresBackend
+
+__all__ = ["PostgresBackend"]

@@ -1,0 +1,166 @@
+"""Wakes who waits for a change of a Redis store: by what its scripts publish, and when a task becomes due."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Collection
+
+from sitq.backends.redis.connection import Connection
+from sitq.exceptions import SitqError
+
+logger = logging.getLogger(__name__)
+
+_UNHEARD_LIMIT = 10_000
+_POLL = 1.0  # seconds after which a wait returns while nothing can be heard
+_PATIENCE = 15.0  # seconds of silence after which the server is asked whether it is there
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds between two tries to listen
+
+
+class Bell:
+    """Wakes the waiters of one backend, on its loop, over one subscription that begins with the first wait.
+
+    Args:
+        connection: for the subscription alone; not open yet.
+        channel: where the store's scripts publish.
+    """
+
+    def __init__(self, connection: Connection, channel: str) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self._waiters: dict[asyncio.Future[bool], frozenset[str]] = {}
+        self._unheard: set[str] = set()
+        self._missed = False  # something became due while nobody waited
+        self._due_at = float("inf")
+        self._due: asyncio.TimerHandle | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._hearing = False
+        self._closed = False
+        self._stops = 0
+
+    @property
+    def stops(self) -> int | None:
+        """A number that grows whenever somebody may have asked a running task to stop; None while nothing is heard."""
+        return self._stops if self._hearing else None
+
+    async def close(self) -> None:
+        """Let all waiters go and hear no more."""
+        self._closed, self._hearing = True, False
+        if self._due is not None:
+            self._due.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.wait({self._listener})
+        self._wake(())
+
+    async def wait(self, keys: Collection[str], *, timeout: float) -> bool:
+        """Return True when one of the keys may have changed or a task becomes due, False after `timeout` seconds.
+
+        Args:
+            keys: lanes and task ids; empty means any.
+        """
+        if self._closed or self._take_unheard(keys):
+            return True
+        if self._listener is None:
+            self._listener = self._loop.create_task(self._listen())
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._waiters[waiter] = frozenset(keys)
+        is_deaf = not self._hearing and timeout > _POLL
+        timer = self._loop.call_later(_POLL if is_deaf else timeout, _let_go, waiter, is_deaf)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+            del self._waiters[waiter]
+
+    def plan(self, seconds: float) -> None:
+        """Note that a task becomes due in so many seconds."""
+        due_at = self._loop.time() + seconds
+        if due_at < self._due_at and not self._closed:
+            if self._due is not None:
+                self._due.cancel()
+            self._due_at = due_at
+            self._due = self._loop.call_at(due_at, self._ring_due)
+
+    def note_stop(self) -> None:
+        """Note that a running task was asked to stop."""
+        self._stops += 1
+
+    def _ring_due(self) -> None:
+        self._due, self._due_at = None, float("inf")
+        self._missed = not self._waiters
+        self._wake(())
+
+    def _take_unheard(self, keys: Collection[str]) -> bool:
+        """Tell whether something changed while nobody waited for it: between a look and this wait, perhaps."""
+        if self._missed:
+            self._missed = False
+            return True
+        heard = self._unheard.intersection(keys) if keys else set(self._unheard)
+        self._unheard -= heard
+        return bool(heard)
+
+    def _wake(self, changed: Collection[str]) -> None:
+        """Wake the waiters of these keys; no keys means that anything may have changed."""
+        self._unheard.update(changed)
+        if len(self._unheard) > _UNHEARD_LIMIT:
+            self._unheard.clear()  # nobody has waited for long, and who comes now looks first
+        for waiter, keys in self._waiters.items():
+            if not waiter.done() and (not changed or not keys or not keys.isdisjoint(changed)):
+                self._unheard -= keys or set(changed)
+                waiter.set_result(True)
+
+    async def _listen(self) -> None:
+        """Hear what is published, and begin anew when the server went away."""
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    await self._connection.command("SUBSCRIBE", self._channel)
+                    logger.debug("listening to %s", self._connection.shown)
+                    pause = _FIRST_PAUSE
+                    self._begin_to_hear()
+                    await self._hear()
+                except SitqError as exc:
+                    self._hearing = False
+                    logger.warning("cannot listen for changes: %s; looking once a second", exc)
+                await self._connection.close()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        finally:
+            self._hearing = False
+            await self._connection.close()
+
+    def _begin_to_hear(self) -> None:
+        self._hearing = True
+        self._stops += 1
+        self._wake(())  # what changed before was not heard
+
+    async def _hear(self) -> None:
+        asked = False
+        while True:
+            message = await self._connection.next_message(_PATIENCE)
+            if message is not None:
+                asked = False
+                self._take(message)
+            elif asked:
+                return  # it does not answer
+            else:
+                asked = True
+                await self._connection.tell("PING")
+
+    def _take(self, message: list[bytes]) -> None:
+        if message[0] != b"message":
+            return
+        due, stop, *keys = json.loads(message[2])
+        if due:
+            self.plan(int(due) / 1_000_000)
+        if stop:
+            self.note_stop()
+        if keys:
+            self._wake(() if keys == [""] else keys)
+
+
+def _let_go(waiter: "asyncio.Future[bool]", answer: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(answer)

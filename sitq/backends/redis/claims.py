@@ -1,0 +1,128 @@
+"""How a worker's trip to a Redis server is made: outcomes go, claims come, and a lost answer is asked for again."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from sitq._process import ProcessIdentity, this_process
+from sitq.backends.redis.bell import Bell
+from sitq.backends.redis.connection import Connection
+from sitq.backends.redis.rows import claim_of
+from sitq.backends.redis.words import Word, outcome_words
+from sitq.core import Claim, Outcome
+from sitq.exceptions import ConnectionError
+
+_LOOK_INTERVAL = 0.5  # seconds between two looks at the other workers
+_JUMP = 1.0  # seconds by which wall time may outrun monotonic time before a suspend is assumed
+_LONGEST_LEASE = 60.0  # seconds after a suspend in which no lease is taken for over
+
+
+class Neighbours:
+    """Knows the other workers, and notices when the process of one on this machine has surely died."""
+
+    def __init__(self) -> None:
+        self._here: dict[str, ProcessIdentity] = {}
+        self._one_died = False
+        self._asked_at = float("-inf")
+        self._wall, self._wall_read_at = time.time(), time.monotonic()
+        self._no_lease_ends_before = 0.0
+
+    def wants_look(self) -> bool:
+        """Tell whether it is time to ask the server for the workers."""
+        now = time.monotonic()
+        if now - self._asked_at < _LOOK_INTERVAL and not self._one_died:
+            return False
+        self._asked_at = now
+        return True
+
+    def learn(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Take the other workers from an answer; only those on this machine can be watched."""
+        here = this_process().host
+        self._here = {
+            worker.decode(): ProcessIdentity(here, int(pid), process.decode())
+            for worker, host, pid, process in rows
+            if host.decode() == here
+        }
+
+    @property
+    def watched(self) -> bool:
+        return bool(self._here)
+
+    def notice_death(self) -> bool:
+        """Tell whether the process of another worker has ended; asks the system alone."""
+        self._one_died = self._one_died or any(identity.is_surely_dead() for identity in self._here.values())
+        return self._one_died
+
+    def take_dead(self) -> dict[str, str]:
+        """Name those that have surely died, with the process that each was."""
+        dead = {worker: identity.token for worker, identity in self._here.items() if identity.is_surely_dead()}
+        self._here = {worker: identity for worker, identity in self._here.items() if worker not in dead}
+        self._one_died = False
+        return dead
+
+    def may_judge(self) -> bool:
+        """Tell whether a lease that is over means a dead worker: after a suspend of this machine it need not."""
+        wall, monotonic = time.time(), time.monotonic()
+        if wall - self._wall > monotonic - self._wall_read_at + _JUMP:
+            self._no_lease_ends_before = monotonic + _LONGEST_LEASE
+        self._wall, self._wall_read_at = wall, monotonic
+        return monotonic >= self._no_lease_ends_before
+
+
+class ClaimDesk:
+    """Makes the trips of the workers that use one backend."""
+
+    def __init__(self, connection: Connection, bell: Bell) -> None:
+        self._connection = connection
+        self._bell = bell
+        self.neighbours = Neighbours()
+        self._trips = (f"{os.urandom(8).hex()}-{number}" for number in count())
+        self._unanswered: dict[str, list[str]] = {}
+
+    async def exchange(
+        self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int
+    ) -> tuple[set[str], list[Claim]]:
+        """Hand over outcomes and claim, in one trip.
+
+        If its answer is lost, what it did stands: the next trip of this worker gets that answer too, so that no claim
+        is left to nobody, and no outcome is taken for refused.
+        """
+        token = next(self._trips)
+        words = self._demand(worker_id, queues, limit, token)
+        for outcome in outcomes:
+            words += outcome_words(outcome)
+        try:
+            answer = await self._connection.run("exchange", *words, again=bool(worker_id))
+        except (ConnectionError, asyncio.CancelledError):
+            if worker_id:
+                self._unanswered.setdefault(worker_id, []).append(token)
+            raise
+        self._unanswered.pop(worker_id, None)
+        return self._read(answer, outcomes)
+
+    def _demand(self, worker_id: str, queues: Sequence[str] | None, limit: int, token: str) -> list[Word]:
+        look = limit > 0 and self.neighbours.wants_look()
+        dead = self.neighbours.take_dead() if look else {}
+        return [
+            worker_id,
+            limit,
+            "" if queues is None else json.dumps(list(queues)),
+            token,
+            " ".join((token, *self._unanswered.get(worker_id, ()))),
+            int(self.neighbours.may_judge()),
+            json.dumps(dead) if dead else "",
+            int(look),
+        ]
+
+    def _read(self, answer: Any, outcomes: Sequence[Outcome]) -> tuple[set[str], list[Claim]]:
+        signs, claims, due, neighbours, looked = answer
+        if looked:
+            self.neighbours.learn(neighbours)
+        if due:
+            self._bell.plan(int(due) / 1_000_000)
+        accepted = {outcome.id for outcome, sign in zip(outcomes, signs, strict=True) if sign == 49}
+        return accepted, [claim_of(row) for row in claims]

@@ -1,0 +1,17 @@
+-- Make pending tasks cancelled, ask running ones to stop. Arguments: ids. Answers the ids that were reached.
+
+local reached = {}
+for _, id in ipairs(ARGV) do
+  local state = task(id, 's')[1]
+  if STATUS[state] == 'pending' then
+    cancel_pending(id, 'TaskCancelledError: it was cancelled before it started')
+    reached[#reached + 1] = id
+  elseif state == 'running' then
+    call('HSET', task_key(id), 'x', 1)
+    wake(id)
+    stops = true
+    reached[#reached + 1] = id
+  end
+end
+finish_writes()
+return reached

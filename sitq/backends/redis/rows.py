@@ -1,0 +1,126 @@
+"""How records are read from a Redis server's answers."""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sitq.backends.redis.words import moment_of, text_of
+from sitq.core import Claim, OnFailure, Result, Task, TaskStatus
+
+Row = Sequence[Any]
+
+_PENDING = frozenset({b"parked", b"blocked", b"scheduled", b"ready"})
+
+
+def status_of(state: bytes) -> TaskStatus:
+    return TaskStatus.PENDING if state in _PENDING else TaskStatus(state.decode())
+
+
+def optional_moment(word: bytes | None) -> Any:
+    return None if word is None else moment_of(word)
+
+
+def optional_text(word: bytes | None) -> Any:
+    return None if word is None else text_of(word)
+
+
+def arguments_of(word: bytes | None) -> str | None:
+    return None if not word else text_of(word[1:])
+
+
+class _Facts(NamedTuple):
+    timeout: float | None = None
+    max_attempts: int = 1
+    executor: str | None = None
+    tags: tuple[str, ...] = ()
+    meta: dict[str, Any] | None = None
+
+
+def facts_of(word: bytes | None) -> _Facts:
+    if not word:
+        return _Facts()
+    return _read_facts(word) if b'"meta"' in word else _plain_facts(word)
+
+
+@lru_cache(256)
+def _plain_facts(word: bytes) -> _Facts:
+    return _read_facts(word)
+
+
+def _read_facts(word: bytes) -> _Facts:
+    facts = json.loads(word)
+    return _Facts(**{**facts, "tags": tuple(facts.get("tags", ()))})
+
+
+def occurrence_of(word: bytes | None) -> tuple[str, Any] | tuple[None, None]:
+    """Read which occurrence of which schedule a task was stored for: the schedule's name and the moment."""
+    if not word:
+        return None, None
+    moment, _, name = word.partition(b" ")
+    return text_of(name), moment_of(moment)
+
+
+def claim_of(row: Row) -> Claim:
+    task_id, attempt, queue, name, payload, failures, crashes, facts_word, waited, schedule = row
+    facts = facts_of(facts_word)
+    return Claim(
+        id=task_id.decode(),
+        attempt=attempt,
+        name=text_of(name),
+        queue=text_of(queue),
+        payload=payload,
+        failures=int(failures),
+        crashes=int(crashes),
+        max_attempts=facts.max_attempts,
+        timeout=facts.timeout,
+        executor=facts.executor,
+        waited=bool(waited),
+        meta=facts.meta,
+        scheduled_at=occurrence_of(schedule)[1],
+    )
+
+
+def result_of(task_id: str, row: Row) -> Result:
+    state, enqueued, started, finished, attempt, worker, error, traceback, value = row
+    return Result(
+        task_id=task_id,
+        status=status_of(state),
+        value=value,
+        error=optional_text(error),
+        traceback=optional_text(traceback),
+        enqueued_at=optional_moment(enqueued),
+        started_at=optional_moment(started),
+        finished_at=optional_moment(finished),
+        attempt=int(attempt),
+        worker=optional_text(worker),
+    )
+
+
+def task_of(task_id: str, row: Row) -> Task:
+    (
+        (name, payload, queue, priority, enqueued, expires, retention, key, python, facts_word, arguments, policy),
+        needs,
+    ) = row
+    facts = facts_of(facts_word)
+    needed = [(text_of(needs[place]), needs[place + 1]) for place in range(0, len(needs), 2)]
+    return Task(
+        id=task_id,
+        name=text_of(name),
+        payload=payload,
+        queue=text_of(queue),
+        priority=int(priority or 0),
+        expires=None if expires is None else (int(expires) - int(enqueued)) / 1_000_000,
+        timeout=facts.timeout,
+        max_attempts=facts.max_attempts,
+        key=optional_text(key),
+        python=optional_text(python),
+        executor=facts.executor,
+        retention=None if retention is None else int(retention) / 1_000_000,
+        tags=facts.tags,
+        meta=facts.meta,
+        arguments=arguments_of(arguments),
+        needs=tuple(found for found, takes in needed if takes == b"1"),
+        after=tuple(found for found, takes in needed if takes != b"1"),
+        on_failure=OnFailure.CANCEL if policy is None else OnFailure(policy.decode()),
+    )

@@ -1,0 +1,106 @@
+"""The verbs of schedules on a Redis store. The server keeps them; which are due is computed here, by its clock."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sitq.backends.redis.connection import Connection
+from sitq.backends.redis.sights import schedule_of
+from sitq.backends.redis.tasks import refusal
+from sitq.backends.redis.words import Word, in_microseconds, moment_of, moment_word, task_words, text_of
+from sitq.core import new_task_id, new_task_ids
+from sitq.exceptions import ConfigurationError
+from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
+
+_SECOND = timedelta(seconds=1)
+_NOTHING_FIRES_TWICE = timedelta(hours=1)
+
+
+def _optional(moment: datetime | None) -> Word:
+    return "" if moment is None else moment_word(moment)
+
+
+async def put(connection: Connection, schedule: Schedule) -> ScheduleInfo:
+    # What a task has beside its due moment, which the occurrence decides.
+    task = schedule.task._replace(eta=None, delay=0.0)
+    _, queue, task_name, payload, arguments, facts, rare = task_words(task)
+    answer = await connection.run(
+        "put_schedule",
+        schedule.name,
+        schedule.cron or "",
+        "" if schedule.every is None else in_microseconds(schedule.every),
+        schedule.timezone or "",
+        schedule.catch_up,
+        task_name,
+        queue,
+        payload,
+        arguments,
+        facts,
+        rare or "{}",
+        _optional(schedule.next_at),
+    )
+    return schedule_of(answer)
+
+
+async def remove(connection: Connection, name: str) -> bool:
+    return bool(await connection.run("remove_schedule", name, again=False))
+
+
+async def set_paused(connection: Connection, name: str, paused: bool, next_at: datetime | None) -> bool:
+    return bool(await connection.run("pause_schedule", name, int(paused), _optional(next_at)))
+
+
+async def list_all(connection: Connection) -> list[ScheduleInfo]:
+    _, rows = await connection.run("schedules")
+    return sorted(map(schedule_of, rows), key=lambda schedule: schedule.name)
+
+
+async def due(connection: Connection) -> DueSchedules:
+    now_word, rows = await connection.run("schedules")
+    now = moment_of(now_word)
+    waiting = [(info.next_at, info) for info in map(schedule_of, rows) if info.next_at is not None and not info.paused]
+    found = sorted(((at, info.name, info) for at, info in waiting if at <= now or _is_astray(info, at, now)))
+    ahead = [at for at, _ in waiting if at > now]
+    next_in = (min(ahead) - now).total_seconds() if ahead else None
+    return DueSchedules(now, tuple(info for _, _, info in found), next_in)
+
+
+def _is_astray(info: ScheduleInfo, next_at: datetime, now: datetime) -> bool:
+    """Tell a moment that was planned before the clock was set back.
+
+    An interval's next one lies ahead by more than itself, and cron's last one by more than the hour within which
+    nothing fires twice.
+    """
+    if info.every is not None:
+        return next_at > now + timedelta(seconds=info.every) + _SECOND
+    return info.last_at is not None and info.last_at > now + _NOTHING_FIRES_TWICE
+
+
+async def fire(connection: Connection, firing: Firing) -> list[str] | None:
+    ids = new_task_ids(len(firing.occurrences))
+    tasks = [word for pair in zip(ids, map(moment_word, firing.occurrences), strict=True) for word in pair]
+    last = firing.occurrences[-1] if firing.occurrences else None
+    moments = (moment_word(firing.due_at), _optional(firing.next_at), _optional(last))
+    answer = await connection.run("fire", firing.schedule, *moments, *tasks, again=False)
+    if answer is None:
+        return None
+    _check_version(answer, firing.schedule)
+    return list(map(text_of, answer))
+
+
+async def run_now(connection: Connection, name: str) -> str | None:
+    answer = await connection.run("run_schedule_now", name, new_task_id(), again=False)
+    if answer is None:
+        return None
+    _check_version(answer, name)
+    if answer[0] == 0:
+        raise refusal(answer)
+    return text_of(answer[1])
+
+
+def _check_version(answer: Any, name: str) -> None:
+    if answer == b"version":
+        raise other_version(name)
+
+
+def other_version(name: str) -> ConfigurationError:
+    return ConfigurationError(f"schedule {name!r} is of another version of sitq and cannot be read; schedule it again")

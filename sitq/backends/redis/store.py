@@ -1,0 +1,107 @@
+"""An open Redis store: its connections, and what gathers on its way there."""
+
+import asyncio
+import os
+from collections.abc import Collection, Sequence
+
+from sitq.backends.batching import Batcher
+from sitq.backends.redis import tasks
+from sitq.backends.redis.address import Address
+from sitq.backends.redis.bell import Bell
+from sitq.backends.redis.claims import ClaimDesk
+from sitq.backends.redis.connection import Connection
+from sitq.backends.redis.workers import StopRequests
+from sitq.core import Outcome, Report, Task
+from sitq.exceptions import BackendError
+
+SCHEMA_VERSION = 1
+
+_LOOK = 0.2  # seconds between two looks whether another worker's process has died
+
+
+class OpenStore:
+    """The connections of an open backend; they belong to one event loop of one process."""
+
+    def __init__(self, address: Address, *, timeout: float) -> None:
+        self.connection = Connection(address, timeout=timeout)
+        self.bell = Bell(Connection(address, timeout=timeout), f"{address.base}wake")
+        self.desk = ClaimDesk(self.connection, self.bell)
+        self.stop_requests = StopRequests(self.connection, self.bell)
+        self.enqueuing: Batcher[Sequence[Task], list[str]] = Batcher(self._enqueue)
+        self.finishing: Batcher[Sequence[Outcome], set[str]] = Batcher(self._finish)
+        self.reporting: Batcher[Sequence[Report], None] = Batcher(self._report)
+        self._loop = asyncio.get_running_loop()
+        self._pid = os.getpid()
+
+    async def open(self, *, create: bool) -> None:
+        """Connect, and make the store if need be.
+
+        Raises:
+            ConnectionError: the server cannot be reached, or refuses the login.
+            BackendError: there is no store, or it is of a newer version.
+        """
+        try:
+            await self.connection.open()
+            await self._check_schema(create=create)
+        except BaseException:
+            await self.connection.close()
+            raise
+
+    async def _check_schema(self, *, create: bool) -> None:
+        shown = self.connection.shown
+        version = int(await self.connection.run("open", SCHEMA_VERSION, int(create)))
+        if version > SCHEMA_VERSION:
+            raise BackendError(
+                f"{shown} has schema version {version}, this sitq knows {SCHEMA_VERSION}; upgrade sitq-queue"
+            )
+        if not version and not create:
+            raise BackendError(f"{shown} holds no store of this prefix; a queue or a worker makes it")
+
+    async def close(self) -> None:
+        self.check_use()
+        for batcher in (self.enqueuing, self.finishing, self.reporting):
+            await batcher.drain()
+        await self.bell.close()
+        await self.connection.close()
+
+    async def abandon(self) -> None:
+        """Let go of connections whose loop has ended, or which another process opened."""
+        if self._pid == os.getpid():
+            await self.connection.close()
+
+    @property
+    def usable(self) -> bool:
+        """The loop that it was opened on still lives, and so does its process."""
+        return self._pid == os.getpid() and not self._loop.is_closed()
+
+    def check_use(self) -> None:
+        """Refuse a forked child, and a second loop: each would read the other's answers."""
+        if self._pid != os.getpid():
+            raise BackendError(
+                f"{self.connection.shown} was opened in process {self._pid} and cannot be used in its forked child "
+                f"{os.getpid()}; make a backend in the child"
+            )
+        if self._loop is not asyncio.get_running_loop():
+            raise BackendError(
+                f"{self.connection.shown} is open on another event loop; make one RedisBackend for each loop, "
+                "with the same URL"
+            )
+
+    async def wait(self, keys: Collection[str], *, timeout: float) -> None:
+        """Wait for the bell, or for another worker's process to die."""
+        deadline = self._loop.time() + timeout
+        while (left := deadline - self._loop.time()) > 0:
+            step = min(left, _LOOK) if self.desk.neighbours.watched else left
+            if await self.bell.wait(keys, timeout=step) or self.desk.neighbours.notice_death():
+                return
+
+    async def _enqueue(self, requests: list[Sequence[Task]]) -> Sequence[list[str] | Exception]:
+        return await tasks.enqueue(self.connection, requests)
+
+    async def _report(self, requests: list[Sequence[Report]]) -> Sequence[None]:
+        return await tasks.report(self.connection, requests)
+
+    async def _finish(self, requests: list[Sequence[Outcome]]) -> Sequence[set[str]]:
+        outcomes = [outcome for request in requests for outcome in request]
+        accepted, _ = await self.desk.exchange(outcomes, "", None, limit=0)
+        return [accepted.intersection(outcome.id for outcome in request) for request in requests]
