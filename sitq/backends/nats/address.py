@@ -77,6 +77,6 @@ def _hide(host: str) -> str:
 
 def token(text: str) -> str:
     """Write any text as one word of a subject, no two texts alike."""
-    if _PLAIN.fullmatch(text):
+    if (text.isascii() and text.isalnum()) or _PLAIN.fullmatch(text):
         return text
     return quote(text, safe="").replace(".", "%2E").replace("~", "%7E") or "%"

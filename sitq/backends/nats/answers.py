@@ -22,6 +22,15 @@ class Found(NamedTuple):
     behind: int = 0
 
 
+class _Group:
+    """The answers to several questions that were sent together."""
+
+    def __init__(self, count: int, future: "asyncio.Future[list[Any]]") -> None:
+        self.answers: list[Any] = [None] * count
+        self.missing = count
+        self.future = future
+
+
 class Answers:
     """Matches what comes in with who asked.
 
@@ -36,6 +45,7 @@ class Answers:
         self._server = server
         self._asked: dict[str, asyncio.Future[Any]] = {}
         self._reading: dict[str, list[Found]] = {}
+        self._groups: dict[str, _Group] = {}
         self._number = 0
         self.inbox = ""
 
@@ -52,6 +62,17 @@ class Answers:
             self._reading[key] = []
         return f"{self.inbox}{key}", future
 
+    def expect_together(self, count: int) -> "tuple[str, asyncio.Future[list[Any]]]":
+        """Make the beginning of `count` subjects, which end in their numbers from 0, and what will hold all answers.
+
+        One future for many answers: a future for each cost 8 µs more a message.
+        """
+        self._number += 1
+        key = str(self._number)
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
+        self._groups[key] = _Group(count, future)
+        return f"{self.inbox}{key}-", future
+
     async def within_time(self, future: "asyncio.Future[Any]") -> Any:
         timer = self._loop.call_later(self._timeout, self._give_up, future)
         try:
@@ -61,29 +82,39 @@ class Answers:
 
     def fail_all(self, text: str) -> None:
         """Tell all who wait that nothing will come."""
-        asked, self._asked = self._asked, {}
-        self._reading.clear()
-        for future in asked.values():
+        waiting = [*self._asked.values(), *(group.future for group in self._groups.values())]
+        for pending in (self._asked, self._reading, self._groups):
+            pending.clear()
+        for future in waiting:
             if not future.done():
                 future.set_exception(ServerAwayError(text))
                 future.exception()  # taken by whoever waits; nobody may be left
 
     async def take(self, message: Msg) -> None:
-        key = message.subject[len(self.inbox) :]
-        if key in self._reading:
+        key, _, number = message.subject[len(self.inbox) :].partition("-")
+        if number:
+            self._take_one_of_group(key, int(number), message)
+        elif key in self._reading:
             self._take_one_of_many(key, message)
-            return
-        future = self._asked.pop(key, None)
-        if future is None or future.done():
-            return
-        if message.data:
-            future.set_result(json.loads(message.data))
-        else:  # nobody listens: JetStream is off, or there is no such stream
-            future.set_result({"error": {"code": 503, "description": "JetStream does not answer"}})
+        else:
+            future = self._asked.pop(key, None)
+            if future is not None and not future.done():
+                future.set_result(_read(message))
 
     def _give_up(self, future: "asyncio.Future[Any]") -> None:
         if not future.done():
             self.fail_all(f"the NATS server at {self._server} did not answer within {self._timeout:g} seconds")
+
+    def _take_one_of_group(self, key: str, number: int, message: Msg) -> None:
+        group = self._groups.get(key)
+        if group is None:
+            return
+        group.answers[number] = _read(message)
+        group.missing -= 1
+        if group.missing == 0:
+            del self._groups[key]
+            if not group.future.done():
+                group.future.set_result(group.answers)
 
     def _take_one_of_many(self, key: str, message: Msg) -> None:
         headers = message.headers or {}
@@ -99,3 +130,10 @@ class Answers:
         else:
             text = headers.get("Description", "JetStream does not answer")
             future.set_exception(error_of({"code": int(headers["Status"]), "description": text}, "read"))
+
+
+def _read(message: Msg) -> Any:
+    if message.data:
+        return json.loads(message.data)
+    # Nobody listens: JetStream is off, or there is no such stream.
+    return {"error": {"code": 503, "description": "JetStream does not answer"}}

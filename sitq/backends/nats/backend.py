@@ -60,7 +60,7 @@ class NATSBackend(Backend):
 
     async def connect(self) -> None:
         if self.connected:
-            self._store.check_loop()
+            self._store.check_use()
             return
         if self._open is not None:  # its loop has ended, and with it all that it held
             self._open = self._opening = None
@@ -85,7 +85,7 @@ class NATSBackend(Backend):
     async def close(self) -> None:
         store, self._open, self._opening = self._open, None, None
         if store is not None and not store.connection.loop.is_closed():
-            store.check_loop()
+            store.check_use()
             await store.replica.close()
             await store.connection.close()
 
@@ -93,6 +93,7 @@ class NATSBackend(Backend):
     def _store(self) -> Store:
         if self._open is None:
             raise BackendError(f"{self!r} is not open; use 'async with' or await connect()")
+        self._open.check_use()
         return self._open
 
     @property

@@ -22,26 +22,89 @@ class Demand(NamedTuple):
 
 async def exchange(store: Store, outcomes: Sequence[Outcome], demand: Demand) -> tuple[set[str], list[Claim]]:
     """Finish and claim; what was decided on an old picture is decided again on a new one."""
-    await store.replica.load()
-    worker = await _worker(store, demand) if demand.limit > 0 else None
-    if worker is not None:
-        await release_dead(store, demand.worker_id)
-    candidates = _Candidates(store, worker, demand) if worker is not None else None
-    accepted, claimed = await _exchange_once(store, outcomes, candidates)
-    if candidates is not None and not claimed:
-        await store.replica.catch_up()
-        _, claimed = await _exchange_once(store, (), candidates)
-        while not claimed and candidates.met:
-            _, claimed = await _exchange_once(store, (), candidates)
-    payloads = await store.payloads(claimed)
-    return accepted, [_as_claim(record, payloads[record.id]) for record in claimed]
+    trip = _Trip(store)
+    async with trip:
+        worker = await _worker(store, demand) if demand.limit > 0 or store.unsure else None
+        known = await _look_again(store, outcomes, worker)
+        left = [outcome for outcome in outcomes if outcome.id not in known.accepted]
+        demand = demand._replace(limit=demand.limit - len(known.claimed))
+        candidates = _Candidates(store, worker, demand) if worker is not None and demand.limit > 0 else None
+        accepted, claimed = await trip.make(left, candidates)
+        claimed += known.claimed
+        if candidates is not None and not claimed:
+            claimed = await _claim_what_is_new(store, trip, candidates)
+        payloads = await store.payloads(claimed)
+        for task_id in known.unsure:
+            store.unsure.pop(task_id, None)
+    return accepted | known.accepted, [_as_claim(record, payloads[record.id]) for record in claimed]
+
+
+async def finish(store: Store, outcomes: Sequence[Outcome]) -> set[str]:
+    """Write outcomes, and tell the ids that were accepted."""
+    async with _Trip(store) as trip:
+        accepted, _ = await trip.make(outcomes, None)
+    return accepted
+
+
+async def _claim_what_is_new(store: Store, trip: "_Trip", candidates: "_Candidates") -> list[Record]:
+    """Claim after a look at what the shelf does not show yet, until something is claimed or nothing comes up."""
+    await store.replica.catch_up()
+    _, claimed = await trip.make((), candidates)
+    while not claimed and candidates.met:
+        _, claimed = await trip.make((), candidates)
+    return claimed
+
+
+class _Known(NamedTuple):
+    """What an earlier trip has made although its answer did not come.
+
+    Attributes:
+        unsure: what was asked about, attempts by id.
+    """
+
+    unsure: dict[str, int]
+    accepted: set[str]
+    claimed: list[Record]
+
+
+async def _look_again(store: Store, outcomes: Sequence[Outcome], worker: Document | None) -> _Known:
+    """Find out what became of the transitions that were under way when the server went away."""
+    if not store.unsure:
+        return _Known({}, set(), [])
+    unsure = dict(store.unsure)
+    records = await store.records(unsure)
+    accepted = {
+        outcome.id
+        for outcome in outcomes
+        if (record := records.get(outcome.id)) is not None
+        and record.facts.get("attempt") == outcome.attempt
+        and record.status is outcome.status
+    }
+    finishing = {outcome.id for outcome in outcomes}
+    claimed = [
+        record
+        for record in records.values()
+        if worker is not None
+        and record.id not in finishing
+        and record.facts.get("attempt") == unsure[record.id]
+        and record.facts.get("term") == worker.facts["term"]
+        and record.facts.get("worker") == worker.facts["id"]
+        and record.status is TaskStatus.RUNNING
+    ]
+    shelf = store.replica.shelf.open
+    await store.correct([shelf[task_id] for task_id in unsure if task_id in shelf])
+    return _Known(unsure, accepted, claimed)
 
 
 async def _worker(store: Store, demand: Demand) -> Document | None:
+    """Find the worker on the shelf, and give back what dead ones held."""
+    await store.replica.load()
     worker = alive(store, demand.worker_id)
     if worker is None:  # it may be new
         await store.replica.catch_up()
         worker = alive(store, demand.worker_id)
+    if worker is not None:
+        await release_dead(store, demand.worker_id)
     return worker
 
 
@@ -102,31 +165,40 @@ class _Candidates:
         self._taken = []
 
 
-async def _exchange_once(
-    store: Store, outcomes: Sequence[Outcome], candidates: _Candidates | None
-) -> tuple[set[str], list[Record]]:
-    records = await _running(store, outcomes)
-    finishing = [step for outcome in outcomes if (step := _finish_step(store, records, outcome)) is not None]
-    claiming = await candidates.steps() if candidates is not None else []
-    try:
-        made = await store.take([*finishing, *claiming]) if finishing or claiming else []
-    finally:
-        if candidates is not None:
-            candidates.put_back()
-    finished, claimed = made[: len(finishing)], made[len(finishing) :]
-    lost = [step.record for step, record in zip(claiming, claimed, strict=True) if record is None]
-    if lost:
-        await store.correct(lost)
-    accepted = await _insist(store, outcomes, finishing, finished)
-    ended = [record for record in claimed if record is not None]
-    await endings.settle(store, endings.bad_ends([*accepted.values(), *ended]))
-    return set(accepted), [record for record in ended if record.status is TaskStatus.RUNNING]
+class _Trip:
+    """Makes transitions for one call, and remembers which, should the call fail: some may be made all the same."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tried: dict[str, int] = {}
 
-async def finish(store: Store, outcomes: Sequence[Outcome]) -> set[str]:
-    """Write outcomes, and tell the ids that were accepted."""
-    accepted, _ = await _exchange_once(store, outcomes, None)
-    return accepted
+    async def __aenter__(self) -> "_Trip":
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        if kind is not None:
+            self._store.unsure.update(self._tried)
+
+    async def make(self, outcomes: Sequence[Outcome], candidates: _Candidates | None) -> tuple[set[str], list[Record]]:
+        """Finish and claim in one trip; answers the ids that were accepted, and the claimed tasks."""
+        store = self._store
+        records = await _running(store, outcomes)
+        finishing = [step for outcome in outcomes if (step := _finish_step(store, records, outcome)) is not None]
+        claiming = await candidates.steps() if candidates is not None else []
+        self._tried.update((step.record.id, step.facts.get("attempt", 0)) for step in (*finishing, *claiming))
+        try:
+            made = await store.take([*finishing, *claiming]) if finishing or claiming else []
+        finally:
+            if candidates is not None:
+                candidates.put_back()
+        finished, claimed = made[: len(finishing)], made[len(finishing) :]
+        lost = [step.record for step, record in zip(claiming, claimed, strict=True) if record is None]
+        if lost:
+            await store.correct(lost)
+        accepted = await _insist(store, outcomes, finishing, finished)
+        taken = [record for record in claimed if record is not None]
+        await endings.settle(store, endings.bad_ends([*accepted.values(), *taken]))
+        return set(accepted), [record for record in taken if record.status is TaskStatus.RUNNING]
 
 
 async def _running(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Record]:

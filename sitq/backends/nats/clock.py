@@ -38,6 +38,10 @@ class StoreClock:
             self._jumped_at = heard_at
         self._base, self._read_at, self._doubt = moment, heard_at, doubt
 
+    def doubt_leases(self) -> None:
+        """Treat leases as after a jump of time: nobody could renew them."""
+        self._jumped_at = time.monotonic()
+
     def has_jumped(self, lease: float) -> bool:
         """Tell whether time jumped ahead within a lease: it looks over, and its worker may be about to renew it."""
         return time.monotonic() < self._jumped_at + lease

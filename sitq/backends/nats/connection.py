@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionErr
 logger = logging.getLogger(__name__)
 
 _EXPECT = "Nats-Expected-Last-Subject-Sequence"
+_EXPECT_WITHIN = f"{_EXPECT}-Subject"
 _READ_AT_ONCE = 256  # subjects in one read of many
 
 
@@ -39,6 +41,15 @@ class Write(NamedTuple):
     ttl: int = 0
 
 
+class _Client(Client):
+    """The driver, with a faster look at headers: its own asks of each letter whether it is a space, 23 µs a message."""
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
+        return {name: value.strip() for name, colon, value in lines if colon}
+
+
 class Connection:
     """Talks to the server for one backend, on one event loop. The driver connects again by itself.
 
@@ -52,9 +63,11 @@ class Connection:
     def __init__(self, address: Address, *, timeout: float) -> None:
         self._address = address
         self._timeout = timeout
+        self._trouble: Exception | None = None
         self.on_again: Callable[[], None] | None = None
-        self._client = Client()
+        self._client = _Client()
         self._loop = asyncio.get_running_loop()
+        self._pid = os.getpid()
         self._replies = Answers(timeout=timeout, server=address.shown)
         self.stream = address.prefix
 
@@ -77,7 +90,7 @@ class Connection:
         return self._client.is_connected
 
     async def open(self) -> None:
-        """Connect for the first time; only later does the driver try again by itself.
+        """Connect for the first time; only later does the driver try again and again.
 
         Raises:
             ConnectionError: no server answers, or none lets this user in.
@@ -85,8 +98,7 @@ class Connection:
         try:
             await self._client.connect(
                 servers=list(self._address.servers),
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
+                max_reconnect_attempts=1,
                 reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds to sleep; the driver says int
                 connect_timeout=max(1, round(self._timeout)),
                 error_cb=self._on_error,
@@ -95,7 +107,10 @@ class Connection:
                 pending_size=64 * 1024**2,
             )
         except (OSError, TimeoutError, nats.errors.Error) as exc:
-            raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {_reason(exc)}") from exc
+            await self._client.close()
+            reason = _reason(self._trouble or exc)
+            raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {reason}") from exc
+        self._client.options["max_reconnect_attempts"] = -1  # from now on for ever
         self._replies.inbox = f"{self._client.new_inbox()}."
         await self._client.subscribe(f"{self._replies.inbox}*", cb=self._replies.take)
 
@@ -121,8 +136,13 @@ class Connection:
 
     async def write(self, writes: Sequence[Write]) -> list[int | Exception]:
         """Write messages, each for itself, in one trip; tell the sequence of each, or what refused it."""
-        answers = [await self._send(write) for write in writes]
-        return await self._answers(answers)
+        if not writes:
+            return []
+        replies, future = self._replies.expect_together(len(writes))
+        for number, write in enumerate(writes):
+            await self._publish(write, reply=f"{replies}{number}")
+        answers: list[dict[str, Any]] = await self._replies.within_time(future)
+        return [error_of(answer["error"], "write") if "error" in answer else int(answer["seq"]) for answer in answers]
 
     async def write_together(self, writes: Sequence[Write]) -> int:
         """Write messages all or none, at most 1,000, and tell the sequence of the last.
@@ -134,10 +154,12 @@ class Connection:
         for number, write in enumerate(writes[:-1], 1):
             await self._publish(write, batch | {"Nats-Batch-Sequence": str(number)})
         last = batch | {"Nats-Batch-Sequence": str(len(writes)), "Nats-Batch-Commit": "1"}
-        (answer,) = await self._answers([await self._send(writes[-1], last)])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        reply, future = self._replies.expect()
+        await self._publish(writes[-1], last, reply=reply)
+        answer: dict[str, Any] = await self._replies.within_time(future)
+        if "error" in answer:
+            raise error_of(answer["error"], "write")
+        return int(answer["seq"])
 
     async def write_blindly(self, writes: Sequence[Write]) -> None:
         """Write messages whose success others do not depend on."""
@@ -191,18 +213,13 @@ class Connection:
         found: list[Found] = await self._replies.within_time(future)
         return found
 
-    async def _send(self, write: Write, headers: dict[str, str] | None = None) -> "asyncio.Future[Any]":
-        reply, future = self._replies.expect()
-        await self._publish(write, headers, reply=reply)
-        return future
-
     async def _publish(self, write: Write, headers: dict[str, str] | None = None, *, reply: str = "") -> None:
         self._check()
-        headers = dict(headers or {})
+        headers = {} if headers is None else headers
         if write.expect is not None:
             headers[_EXPECT] = str(write.expect)
             if write.within:
-                headers[f"{_EXPECT}-Subject"] = write.within
+                headers[_EXPECT_WITHIN] = write.within
         if write.ttl:
             headers["Nats-TTL"] = f"{write.ttl}s"
         try:
@@ -214,22 +231,19 @@ class Connection:
         except nats.errors.Error as exc:
             raise ServerAwayError(f"the NATS server at {self._address.shown} is away: {_reason(exc)}") from exc
 
-    def check_loop(self) -> None:
+    def check_use(self) -> None:
         if self._loop is not asyncio.get_running_loop():
-            raise BackendError("this backend is open on another event loop; use twin() here")
+            raise BackendError(f"{self._address.shown} is open on another event loop; use twin() here")
+        if self._pid != os.getpid():
+            raise BackendError(f"{self._address.shown} was opened before a fork; use twin() in the child")
 
     def _check(self) -> None:
-        self.check_loop()
+        self.check_use()
         if not self._client.is_connected:
             raise ServerAwayError(f"the NATS server at {self._address.shown} is away; it is tried again")
 
-    async def _answers(self, futures: "Sequence[asyncio.Future[Any]]") -> list[int | Exception]:
-        if futures:
-            await self._replies.within_time(asyncio.gather(*futures))
-        answers = (future.result() for future in futures)
-        return [error_of(answer["error"], "write") if "error" in answer else int(answer["seq"]) for answer in answers]
-
     async def _on_error(self, exc: Exception) -> None:
+        self._trouble = exc
         logger.debug("NATS: %s", _reason(exc))
 
     async def _on_lost(self) -> None:

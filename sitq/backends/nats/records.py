@@ -13,6 +13,7 @@ from sitq.core import FINAL, Task, TaskStatus
 
 INLINE_LIMIT = 1024  # longer bytes stand in messages of their own: records travel to every worker
 
+_STATUS = {status.value: status for status in TaskStatus}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -92,7 +93,7 @@ class Record(NamedTuple):
 
     @property
     def status(self) -> TaskStatus:
-        return TaskStatus(self.facts.get("status", "pending"))
+        return _STATUS[self.facts.get("status", "pending")]
 
     @property
     def is_final(self) -> bool:

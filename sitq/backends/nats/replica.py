@@ -135,7 +135,9 @@ class Replica:
     def _apply(self, shelf: Shelf, subject: str, seq: int, body: bytes) -> None:
         kind = self._subjects.kind_of(subject)
         if kind == "open":
-            self._apply_task(shelf, seq, body)
+            known = shelf.open.get(subject.rpartition(".")[2])
+            if known is None or known.seq < seq or "%" in subject:  # else it was written here, and is known
+                self._apply_task(shelf, seq, body)
         elif kind in ("worker", "lane", "schedule"):
             facts, _, tail = body.partition(b"\n")
             document = Document(seq, json.loads(facts), tail) if facts else None

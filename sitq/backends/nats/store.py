@@ -45,13 +45,16 @@ class Store:
         self.replica = Replica(connection, subjects, self.clock)
         self.looked_at = float("-inf")  # when dead workers were looked for, by the monotonic clock
         self.known_lanes: set[str] = set()
+        self.unsure: dict[str, int] = {}  # attempts by id, whose claim or end may be made although no answer came
         self.purged_up_to = 0  # the sequence where the next look for what may go begins
 
-    def check_loop(self) -> None:
-        """Refuse use from another event loop than the one that opened this."""
-        self.connection.check_loop()
+    def check_use(self) -> None:
+        """Refuse use from another event loop than the one that opened this, and from a forked process."""
+        self.connection.check_use()
 
     def on_again(self) -> None:
+        """Go on after the connection was lost: others may have missed their heartbeats as well."""
+        self.clock.doubt_leases()
         self.replica.connection_is_back()
 
     async def tell_time(self) -> None:

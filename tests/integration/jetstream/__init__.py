@@ -1,0 +1,1 @@
+"""What holds for the store on a NATS server alone: its connection, its trouble, its costs."""
