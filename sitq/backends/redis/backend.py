@@ -1,13 +1,14 @@
 """The contract on a Redis or Valkey server."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sitq.backends.base import Backend
 from sitq.backends.redis import moving, schedules, tasks
 from sitq.backends.redis.address import parse_address
+from sitq.backends.redis.bell import SCHEDULES, STOP
 from sitq.backends.redis.listing import list_tasks
 from sitq.backends.redis.sights import attempts_of, chunk_of, stats_of
 from sitq.backends.redis.store import OpenStore
@@ -16,6 +17,8 @@ from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerIn
 from sitq.exceptions import BackendError, ValidationError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
+
+T = TypeVar("T")
 
 
 class RedisBackend(Backend):
@@ -121,7 +124,7 @@ class RedisBackend(Backend):
 
     async def cancel(self, ids: Collection[str]) -> set[str]:
         reached = await tasks.reach(self._writable.connection, "cancel", ids)
-        self._store.bell.note_stop()
+        self._store.bell.note(STOP)
         return reached
 
     async def requeue(self, ids: Collection[str]) -> set[str]:
@@ -142,22 +145,22 @@ class RedisBackend(Backend):
         await self._writable.connection.run("set_paused", queue, int(paused))
 
     async def put_schedule(self, schedule: Schedule) -> ScheduleInfo:
-        return await schedules.put(self._writable.connection, schedule)
+        return await self._replanned(schedules.put(self._writable.connection, schedule))
 
     async def remove_schedule(self, name: str) -> bool:
-        return await schedules.remove(self._writable.connection, name)
+        return await self._replanned(schedules.remove(self._writable.connection, name))
 
     async def set_schedule_paused(self, name: str, paused: bool, *, next_at: datetime | None = None) -> bool:
-        return await schedules.set_paused(self._writable.connection, name, paused, next_at)
+        return await self._replanned(schedules.set_paused(self._writable.connection, name, paused, next_at))
 
     async def schedules(self) -> list[ScheduleInfo]:
         return await schedules.list_all(self._store.connection)
 
     async def due_schedules(self) -> DueSchedules:
-        return await schedules.due(self._store.connection)
+        return await self._store.calendar.due()
 
     async def fire(self, firing: Firing) -> list[str] | None:
-        return await schedules.fire(self._writable.connection, firing)
+        return await self._replanned(schedules.fire(self._writable.connection, firing))
 
     async def run_schedule_now(self, name: str) -> str | None:
         return await schedules.run_now(self._writable.connection, name)
@@ -190,6 +193,13 @@ class RedisBackend(Backend):
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
         await self._store.wait(keys, timeout=timeout)
+
+    async def _replanned(self, change: Awaitable[T]) -> T:
+        """Make a change of schedules, and forget what was known of them."""
+        try:
+            return await change
+        finally:
+            self._store.bell.note(SCHEDULES)
 
     def _output_key(self, task_id: str) -> str:
         return f"{self._address.base}o:{task_id}"

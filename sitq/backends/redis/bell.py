@@ -10,6 +10,10 @@ from sitq.exceptions import SitqError
 
 logger = logging.getLogger(__name__)
 
+# Changes that are rare, and asked for often: a running task is to stop, the schedules.
+STOP, SCHEDULES = "stop", "schedules"
+TOPICS = (STOP, SCHEDULES)
+
 _UNHEARD_LIMIT = 10_000
 _POLL = 1.0  # seconds after which a wait returns while nothing can be heard
 _PATIENCE = 15.0  # seconds of silence after which the server is asked whether it is there
@@ -36,12 +40,11 @@ class Bell:
         self._listener: asyncio.Task[None] | None = None
         self._hearing = False
         self._closed = False
-        self._stops = 0
+        self._heard = dict.fromkeys(TOPICS, 0)
 
-    @property
-    def stops(self) -> int | None:
-        """A number that grows whenever somebody may have asked a running task to stop; None while nothing is heard."""
-        return self._stops if self._hearing else None
+    def heard(self, topic: str) -> int | None:
+        """A number that grows with each change of a topic; None while nothing can be heard."""
+        return self._heard[topic] if self._hearing else None
 
     async def close(self) -> None:
         """Let all waiters go and hear no more."""
@@ -82,9 +85,9 @@ class Bell:
             self._due_at = due_at
             self._due = self._loop.call_at(due_at, self._ring_due)
 
-    def note_stop(self) -> None:
-        """Note that a running task was asked to stop."""
-        self._stops += 1
+    def note(self, topic: str) -> None:
+        """Note a change of a topic, before it is heard."""
+        self._heard[topic] += 1
 
     def _ring_due(self) -> None:
         self._due, self._due_at = None, float("inf")
@@ -133,7 +136,8 @@ class Bell:
 
     def _begin_to_hear(self) -> None:
         self._hearing = True
-        self._stops += 1
+        for topic in TOPICS:
+            self.note(topic)
         self._wake(())  # what changed before was not heard
 
     async def _hear(self) -> None:
@@ -152,11 +156,11 @@ class Bell:
     def _take(self, message: list[bytes]) -> None:
         if message[0] != b"message":
             return
-        due, stop, *keys = json.loads(message[2])
+        due, topics, *keys = json.loads(message[2])
         if due:
             self.plan(int(due) / 1_000_000)
-        if stop:
-            self.note_stop()
+        for topic in topics.split():
+            self.note(topic)
         if keys:
             self._wake(() if keys == [""] else keys)
 

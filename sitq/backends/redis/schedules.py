@@ -1,8 +1,11 @@
 """The verbs of schedules on a Redis store. The server keeps them; which are due is computed here, by its clock."""
 
+import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from sitq.backends.redis.bell import SCHEDULES, Bell
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.sights import schedule_of
 from sitq.backends.redis.tasks import refusal
@@ -11,6 +14,8 @@ from sitq.core import new_task_id, new_task_ids
 from sitq.exceptions import ConfigurationError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 
+_SERVES = 1.0  # seconds for which a look at the schedules serves
+_NEAR = 0.1  # seconds before a moment within which it is looked at again
 _SECOND = timedelta(seconds=1)
 _NOTHING_FIRES_TWICE = timedelta(hours=1)
 
@@ -54,11 +59,39 @@ async def list_all(connection: Connection) -> list[ScheduleInfo]:
     return sorted(map(schedule_of, rows), key=lambda schedule: schedule.name)
 
 
-async def due(connection: Connection) -> DueSchedules:
-    now_word, rows = await connection.run("schedules")
+class Calendar:
+    """Tells which schedules are due.
+
+    A worker asks whenever something changed: while no schedule did, and none can have become due since the last look,
+    that look serves for a second.
+    """
+
+    def __init__(self, connection: Connection, bell: Bell) -> None:
+        self._connection = connection
+        self._bell = bell
+        self._known = DueSchedules(moment_of(0), (), None)
+        self._looked_at = float("-inf")
+        self._heard: int | None = None
+
+    async def due(self) -> DueSchedules:
+        age = time.monotonic() - self._looked_at
+        if not self._serves(age):
+            self._heard, self._looked_at, age = self._bell.heard(SCHEDULES), time.monotonic(), 0.0
+            self._known = _due(*await self._connection.run("schedules"))
+        now, found, next_in = self._known
+        return DueSchedules(now + timedelta(seconds=age), found, None if next_in is None else next_in - age)
+
+    def _serves(self, age: float) -> bool:
+        _, found, next_in = self._known
+        is_near = next_in is not None and next_in - age < _NEAR
+        unchanged = self._heard is not None and self._heard == self._bell.heard(SCHEDULES)
+        return unchanged and age < _SERVES and not found and not is_near
+
+
+def _due(now_word: bytes, rows: Sequence[Any]) -> DueSchedules:
     now = moment_of(now_word)
     waiting = [(info.next_at, info) for info in map(schedule_of, rows) if info.next_at is not None and not info.paused]
-    found = sorted(((at, info.name, info) for at, info in waiting if at <= now or _is_astray(info, at, now)))
+    found = sorted((at, info.name, info) for at, info in waiting if at <= now or _is_astray(info, at, now))
     ahead = [at for at, _ in waiting if at > now]
     next_in = (min(ahead) - now).total_seconds() if ahead else None
     return DueSchedules(now, tuple(info for _, _, info in found), next_in)

@@ -10,6 +10,7 @@ from sitq.backends.redis.address import Address
 from sitq.backends.redis.bell import Bell
 from sitq.backends.redis.claims import ClaimDesk
 from sitq.backends.redis.connection import Connection
+from sitq.backends.redis.schedules import Calendar
 from sitq.backends.redis.workers import StopRequests
 from sitq.core import Outcome, Report, Task
 from sitq.exceptions import BackendError
@@ -26,6 +27,7 @@ class OpenStore:
         self.connection = Connection(address, timeout=timeout)
         self.bell = Bell(Connection(address, timeout=timeout), f"{address.base}wake")
         self.desk = ClaimDesk(self.connection, self.bell)
+        self.calendar = Calendar(self.connection, self.bell)
         self.stop_requests = StopRequests(self.connection, self.bell)
         self.enqueuing: Batcher[Sequence[Task], list[str]] = Batcher(self._enqueue)
         self.finishing: Batcher[Sequence[Outcome], set[str]] = Batcher(self._finish)

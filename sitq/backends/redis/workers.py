@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sitq.backends.redis.bell import Bell
+from sitq.backends.redis.bell import STOP, Bell
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.words import Word, in_microseconds, text_of, worker_word
 from sitq.core import WorkerInfo
@@ -26,7 +26,7 @@ class StopRequests:
         self._calm: dict[str, int] = {}  # by worker, the bell's number at which there were none
 
     async def of(self, worker_id: str) -> set[str]:
-        heard = self._bell.stops
+        heard = self._bell.heard(STOP)
         if heard is not None and self._calm.get(worker_id) == heard:
             return set()
         stops = set(map(text_of, await self._connection.run("stop_requests", worker_id)))
