@@ -26,7 +26,7 @@ x = 1
   2
   ```
 """
-NOT_RUN = 5  # blocks of all pages together that are not run; each says why
+NOT_RUN = 6  # blocks of all pages together that are not run; each says why
 
 
 def _with(language: str) -> list[pytest.param]:

@@ -74,6 +74,18 @@ async def test_password_is_asked_for_and_never_shown(tmp_path: Path) -> None:
     assert shown == f"NATSBackend('nats://ada:***@{host}')"
 
 
+@pytest.mark.parametrize(
+    ("url", "remote"),
+    [
+        ("nats://localhost:4222", False),
+        ("nats://ada:secret@127.0.0.1", False),
+        ("nats://localhost,nats.example.net:4222", True),
+    ],
+)
+def test_store_is_remote_unless_all_its_servers_are_here(url: str, remote: bool) -> None:
+    assert NATSBackend(url).remote is remote
+
+
 def test_token_is_not_shown_either() -> None:
     assert repr(NATSBackend("nats://s3cret@localhost")) == "NATSBackend('nats://***@localhost')"
 
