@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sitq.exceptions import SitqError
 from sitq.sanitize import clean
 from sitq_monitor import __version__
+from sitq_monitor.naming import without_password
 from sitq_monitor.view import PAGE, View
 
 USAGE_ERROR = 2
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sitq-monitor", description="Watch the tasks of a sitq store live.")
-    parser.add_argument("store", nargs="?", default="sitq.db", help="the file; %(default)s unless given")
+    parser.add_argument("store", nargs="?", default="sitq.db", help="the file, or a URL; %(default)s unless given")
     parser.add_argument("--read-only", action="store_true", help="leave out the keys that change tasks")
     parser.add_argument("--once", action="store_true", help="print the newest tasks and leave, as pipes get it anyway")
     parser.add_argument("--json", action="store_true", help="the same as JSON")
@@ -81,7 +82,7 @@ def _watch(options: argparse.Namespace) -> int:
     try:
         settings = Settings.load(settings_file())
         gc.freeze()  # or else a full collection goes through all that was imported: 80 ms in which no key is heard
-        MonitorApp(feed, path=options.store, read_only=options.read_only, settings=settings).run()
+        MonitorApp(feed, path=without_password(options.store), read_only=options.read_only, settings=settings).run()
     finally:
         feed.close()
     return 0
@@ -107,7 +108,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"sitq-monitor: {clean(message, MESSAGE_LIMIT)}", file=sys.stderr)
+    print(f"sitq-monitor: {clean(without_password(message), MESSAGE_LIMIT)}", file=sys.stderr)
     return USAGE_ERROR
 
 

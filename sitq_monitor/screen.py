@@ -134,7 +134,8 @@ class TaskScreen(Screen[None]):
             self.table.hear(snapshot)
         if self.place_bar.has_sent and self.table.jump is None:
             self._ask_place(False)
-        if snapshot.has_detail and snapshot.view.task_id == self._view.task_id:
+        row = self.table.cursor_row
+        if snapshot.has_detail and row is not None and snapshot.view.task_id == row.id:
             self.detail.show(snapshot.detail)
 
     # From the widgets to the source

@@ -27,15 +27,22 @@ async def read_once(path: str | PathLike[str], view: View) -> Snapshot:
 
 
 async def answer_in_part(inspector: Inspector, view: View) -> Snapshot:
-    """Read what a person has just asked for, and leave what changes by itself to a whole answer."""
+    """Read what a person has just asked for, and leave what changes by itself to a whole answer.
+
+    After a jump that is the task on which the cursor will be, so that rows and task are painted at once.
+    """
     now = datetime.now(UTC)
     asked = replace(view, live=False)
+    rows = await read_rows(inspector, asked, None) if view.filter.is_plain else None
+    task_id = view.task_id
+    if task_id is not None and rows is not None and rows.jumped:
+        task_id = rows.jumped[-1 if view.jump == END else 0].id
     return Snapshot(
-        view=view,
+        view=replace(view, task_id=task_id),
         read_at=now,
-        rows=await read_rows(inspector, asked, None) if view.filter.is_plain else None,
-        detail=await _detail(inspector, view.task_id, now) if view.task_id is not None else None,
-        has_detail=view.task_id is not None,
+        rows=rows,
+        detail=await _detail(inspector, task_id, now) if task_id is not None else None,
+        has_detail=task_id is not None,
     )
 
 

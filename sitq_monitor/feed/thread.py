@@ -26,6 +26,7 @@ from sitq_monitor.feed.deeds import Report, carry_out, make_plan, run_schedule, 
 from sitq_monitor.feed.exporting import export
 from sitq_monitor.feed.lane import Lane
 from sitq_monitor.feed.meter import Meter
+from sitq_monitor.naming import shortened
 from sitq_monitor.reading import schedules_of
 from sitq_monitor.source import News
 from sitq_monitor.view import Snapshot, View
@@ -81,7 +82,7 @@ class Feed:
             self._has_screen = True
             if self._opened.done():
                 self._opened.result()
-            self._complain(f"{without_password(self.path)} does not open yet; another program may keep it locked")
+            self._complain(f"{without_password(self.path)} does not open yet; it may be locked, or not answer")
 
     def close(self) -> None:
         """Finish the batch under way, if the store lets it, and let go of the store. Closing twice is harmless."""
@@ -271,8 +272,7 @@ class Feed:
         return True
 
     def _complain(self, message: str) -> None:
-        short = message.replace(os.path.abspath(self.path), os.path.basename(self.path))
-        trouble = clean(short, MESSAGE_LIMIT)
+        trouble = clean(shortened(message, self.path), MESSAGE_LIMIT)
         self._newest = {"trouble": Snapshot(view=self._view, read_at=datetime.now(UTC), trouble=trouble)}
         self._tell(self._newest["trouble"])
 

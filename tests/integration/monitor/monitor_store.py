@@ -9,6 +9,7 @@ from typing import Any
 from sitq._process import this_process
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import Cause, Claim, Outcome, Task, TaskStatus, WorkerInfo, new_task_id
+from sitq.recurring import Schedule
 from sitq.views import TaskInfo, TaskQuery
 
 WORKER = "worker-1"
@@ -42,6 +43,11 @@ class FilledStore:
         (claim,) = await self.backend.claim(WORKER, None, limit=1, lease=60.0)
         assert claim.id == task_id
         return claim
+
+    async def schedule(self, name: str) -> None:
+        """Let a task of this name recur."""
+        task = Task(id=new_task_id(), name=name, payload=b"", queue=name)
+        await self.backend.put_schedule(Schedule(name=name, task=task, every=3600.0, next_at=datetime.now(UTC)))
 
     async def register(self, worker_id: str) -> None:
         """Let a worker of this name say that it lives."""

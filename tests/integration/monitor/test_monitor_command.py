@@ -87,6 +87,13 @@ def test_unknown_scheme_is_refused() -> None:
     assert_refused(run("carrier-pigeon://coop"), "got carrier-pigeon://")
 
 
+def test_password_in_a_url_is_not_repeated() -> None:
+    ran = run("unknown://ada:s3cret@db/jobs")
+
+    assert ran.returncode == 2
+    assert "s3cret" not in ran.stderr
+
+
 def test_hostile_path_is_cleaned_in_the_refusal(tmp_path: Path) -> None:
     assert_refused(run(tmp_path / "x\x1b]0;owned\x07.db"), "x␛]0;owned␇.db")
 

@@ -184,6 +184,21 @@ async def test_jump_to_the_end_and_back_reads_one_page_each(store: FilledStore) 
     assert [row.name for row in above] == ["task_5", "task_4", "task_3"]
 
 
+@pytest.mark.parametrize(("jump", "name"), [(END, "task_0"), (0.0, "task_4")])
+async def test_jump_brings_the_task_that_it_lands_on(
+    store: FilledStore, listener: Listener, jump: float, name: str
+) -> None:
+    ids = [await store.enqueue(f"task_{number}") for number in range(5)]
+    listener.feed.look(View(limit=2))
+    await listener.snapshot(lambda snapshot: head(snapshot) and snapshot.view.limit == 2)
+
+    listener.feed.look(View(limit=2, task_id=TaskId(ids[2]), jump=jump))
+
+    landed = await listener.found(lambda snapshot: snapshot.rows and snapshot.rows.jumped)
+    assert (landed.detail.row.name, landed.view.task_id) == (name, landed.detail.row.id)
+    assert landed.rows.head is None
+
+
 async def test_jump_to_a_moment_begins_with_what_arrived_before_it(store: FilledStore) -> None:
     for number in range(4):
         await store.enqueue(f"task_{number}")

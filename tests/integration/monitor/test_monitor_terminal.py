@@ -182,6 +182,7 @@ async def fill_with_evil(store: FilledStore) -> None:
     text = EVIL.encode("utf-8", "backslashreplace").decode()
     options = {"queue": text, "arguments": text, "key": text, "tags": (text,), "meta": {text: text}, "executor": text}
     await store.enqueue(text, **options)
+    await store.schedule(text)
     await store.register(text)
     await store.finish(
         await store.run(text, **(options | {"key": None})),
@@ -201,23 +202,18 @@ def look_at_everything(screen: Terminal) -> None:
         screen.read(0.15)
         screen.type(PAGE_DOWN)
     screen.read(0.15)
-    screen.type("R")
-    screen.read_until("Requeue this task?")
-    screen.type("n")
+    for key, question in (("R", "Requeue this task?"), ("X", "Rerun this task?")):
+        screen.type(key)
+        screen.read_until(question)
+        screen.type("n")
+        screen.read(0.15)
     screen.type("yYon")
     screen.read_until("traceback handed to")
     screen.type("\x1b")
     screen.read_until("Enter open")
     screen.type("j\r")
     screen.read_until("none of 1 yet")
-    screen.type("w")
-    screen.read_until("HEARTBEAT")
-    screen.type("QS")
-    screen.read_until("Stop queue")
-    screen.type("n\r")
-    screen.read_until("cannot be written")
-    screen.type("\x1b")
-    screen.read_until("Enter open")
+    look_at_rosters(screen)
     screen.type("/ name:")
     screen.read(0.3)
     screen.type("\x1b")
@@ -229,6 +225,22 @@ def look_at_everything(screen: Terminal) -> None:
     screen.type("q")
     screen.read(0.3)
     screen.type("q")
+
+
+def look_at_rosters(screen: Terminal) -> None:
+    """Show workers, queues and schedules, and what is asked before one of them is changed."""
+    screen.type("w")
+    screen.read_until("HEARTBEAT")
+    screen.type("QS")
+    screen.read_until("Stop queue")
+    screen.type("n\r")
+    screen.read_until("cannot be written")
+    screen.type("cS")
+    screen.read_until("Stop schedule")
+    screen.type("n")
+    screen.read(0.15)
+    screen.type("\x1b")
+    screen.read_until("Enter open")
 
 
 def sequences_of_others(screen: Terminal) -> list[str]:

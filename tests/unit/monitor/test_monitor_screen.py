@@ -22,6 +22,7 @@ from sitq.core import TaskStatus
 from sitq.sanitize import Clean
 from sitq.views import Order
 from sitq_monitor.deed import Action, Done, Plan, Progress, Scope, Tally
+from sitq_monitor.format import count
 from sitq_monitor.model import BARS, Pulse, Spread
 from sitq_monitor.settings import Settings
 from sitq_monitor.view import Filter
@@ -323,6 +324,23 @@ async def test_dashboard_tells_the_pulse_where_there_is_room() -> None:
     assert "420ms   1.80s" in lines[3] and "25.0%" in lines[4]
     assert "mail" in lines[2] and "1200" in lines[2] and "2h" in lines[2]
     assert "17.5/s" in short
+
+
+async def test_dashboard_follows_every_change() -> None:
+    source = Still(make_rows(3))
+    app = make_app(source)
+    async with app.run_test(size=WIDE) as pilot:
+        for depth, paused in ((7, False), (1234, False), (99_000, True), (0, False)):
+            source.queues = [make_queue("mail", pending=depth, paused=paused), make_queue("größe", pending=5)]
+            source.workers = [make_worker(running=depth % 4, alive=not paused)]
+            source.tell()
+            await pilot.pause(0.05)
+            shown = screen_lines(app)
+            app.main.refresh()
+            await pilot.pause(0.05)
+
+            assert shown == screen_lines(app)
+            assert count(depth) in "".join(shown[1:5])
 
 
 async def test_z_gives_the_task_the_whole_width() -> None:

@@ -1,0 +1,18 @@
+"""How a store is called on the screen: a file by its name where there is little room, a URL without its password."""
+
+import os
+import re
+
+_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s/@]*@")
+
+
+def without_password(text: str) -> str:
+    """Leave the passwords of URLs out of a text."""
+    return _PASSWORD.sub(r"\1:…@", text)
+
+
+def shortened(message: str, store: str) -> str:
+    """Call a store in a message by the name of its file."""
+    if "://" not in store:
+        message = message.replace(os.path.abspath(store), os.path.basename(store))
+    return without_password(message)
