@@ -13,10 +13,20 @@ from sitq.views import Stats, TaskInfo
 Row = tuple[str, TaskInfo | None]  # a task's id, and what was seen of it
 
 # Readable on light and on dark pages.
-_COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#d6862f"}
-_QUIET = "#8a8f98"
+_COLORS = {"success": "#2e9e55", "failed": "#d64545", "running": "#2f7fd6", "stalled": "#c77718"}
+_QUIET = "#757a83"
 _SHOWN = 20  # rows of a table
+# Of a table's columns: a long name is broken where it must be, a state stays on one line.
+_CELL_STYLES = ("", "min-width:12em;overflow-wrap:anywhere", "white-space:nowrap", "", "")
+NAME_WIDTH, STATE_WIDTH = "220px", "480px"  # columns of a panel
 ROW_HEIGHT = 32  # pixels, of a line of the live panel and the button beside it
+# A line that is cut where its column ends. It asks for no width of its own, or a long word would widen the column.
+_ONE_LINE = "width:0;min-width:100%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
+
+_GRID = (
+    f"display:grid;grid-template-columns:minmax(0,{NAME_WIDTH}) 170px minmax(0,{STATE_WIDTH});"
+    f"column-gap:8px;height:{ROW_HEIGHT}px"
+)
 
 
 def say(line: str) -> None:
@@ -94,8 +104,8 @@ def panel_text(glance: Glance, now: datetime) -> str:
 def panel_html(glance: Glance, now: datetime) -> str:
     """Show tasks with their progress as a table, below the headline."""
     rows = "".join(
-        f'<tr><td style="text-align:left">{name}</td><td>{_bar(part_done(info))}</td>'
-        f'<td style="text-align:left">{state}</td></tr>'
+        f'<tr><td style="text-align:left;width:{NAME_WIDTH}">{name}</td><td>{_bar(part_done(info))}</td>'
+        f'<td style="text-align:left;width:{STATE_WIDTH}">{state}</td></tr>'
         for info in glance.tasks
         for name, state in (state_of(info, now, glance),)
     )
@@ -105,14 +115,12 @@ def panel_html(glance: Glance, now: datetime) -> str:
 def panel_lines(glance: Glance, now: datetime) -> str:
     """Show what `panel_html` does in lines of one height, so that buttons can stand beside them."""
     rows = "".join(
-        f'<div style="display:grid;grid-template-columns:220px 170px minmax(300px,max-content);height:{ROW_HEIGHT}px">'
-        f'<span style="overflow:hidden;text-overflow:ellipsis">{name}</span>'
-        f"<span>{_bar(part_done(info) or 0.0)}</span><span>{state}</span></div>"
+        f'<div class="sitq-row" style="{_GRID}">{name}<span>{_bar(part_done(info) or 0.0)}</span>{state}</div>'
         for info in glance.tasks
         for name, state in (state_of(info, now, glance),)
     )
-    headline = f'<div style="height:{ROW_HEIGHT}px">{headline_html(glance)}</div>'
-    return f'<div style="line-height:{ROW_HEIGHT}px;white-space:nowrap">{headline}{rows}</div>'
+    headline = _one_line(headline_html(glance), glance.headline)
+    return f'<div style="line-height:{ROW_HEIGHT}px"><div style="height:{ROW_HEIGHT}px">{headline}</div>{rows}</div>'
 
 
 def headline_html(glance: Glance) -> str:
@@ -135,7 +143,7 @@ def part_done(info: TaskInfo) -> float | None:
 
 
 def state_of(info: TaskInfo, now: datetime, glance: Glance) -> tuple[str, str]:
-    """Write a task's name and what it is doing as HTML."""
+    """Write a task's name and what it is doing as HTML, each on a line that is cut where its column ends."""
     parts = [_state(info, now)]
     if info.status is TaskStatus.RUNNING:
         if left := _left_text(info, now, glance.usual.get(info.name)):
@@ -146,7 +154,12 @@ def state_of(info: TaskInfo, now: datetime, glance: Glance) -> tuple[str, str]:
         parts.append(escape(info.progress.message))
     if info.error:
         parts.append(f'<span style="color:{_COLORS["failed"]}">{escape(info.error[:80])}</span>')
-    return f"{_dot(info, now)} <b>{escape(info.name)}</b>", ", ".join(parts)
+    name = f"{_dot(info, now)} <b>{escape(info.name)}</b>"
+    return _one_line(name, info.name), _one_line(", ".join(parts), info.error or "")
+
+
+def _one_line(html: str, tip: str) -> str:
+    return f'<div title="{escape(tip)}" style="{_ONE_LINE}">{html}</div>'
 
 
 def time_left(info: TaskInfo, now: datetime) -> float | None:
@@ -177,7 +190,8 @@ def _row(task_id: str, info: TaskInfo | None, now: datetime) -> str:
     cells = ["", "", "", key, ""]
     if info is not None:
         cells = [_dot(info, now), escape(info.name), _state(info, now), key, escape(info.error or "")]
-    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+    columns = zip(_CELL_STYLES, cells, strict=True)
+    return "<tr>" + "".join(f'<td style="text-align:left;{style}">{cell}</td>' for style, cell in columns) + "</tr>"
 
 
 def _rest(tasks: Sequence[object]) -> list[str]:

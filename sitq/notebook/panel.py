@@ -1,6 +1,7 @@
 """A live table of tasks under a cell: widgets where the front end has them, else HTML that is drawn anew."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from sitq.notebook.display import Glance, panel_html, panel_lines, panel_text
 _ROWS = 20
 _FAST = 0.2  # seconds between two looks, with widgets
 _SLOW = 0.5  # and with HTML, which is sent as a whole
+_RARE = 5.0  # and where that HTML is hidden
 
 
 class Source(Actions, Protocol):
@@ -119,20 +121,25 @@ class _TextView:
 
 
 class _HtmlView:
-    """HTML that takes its own place again; it works in every notebook and stays in the saved file."""
+    """HTML that takes its own place again; it works in every notebook and stays in the saved file.
+
+    Args:
+        place: class of the element that holds it.
+    """
 
     interval = _SLOW
     live = True
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = "sitq-html") -> None:
         from IPython.display import display
 
+        self._place = place
         self._handle: Any = display({"text/html": "", "text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         self._html = ""
 
     def show(self, glance: Glance) -> None:
         now = datetime.now(UTC)
-        html = panel_html(glance, now)
+        html = f'<div class="{self._place}">{panel_html(glance, now)}</div>'
         if html != self._html:
             self._html = html
             self._handle.update({"text/html": html, "text/plain": panel_text(glance, now)}, raw=True)
@@ -142,10 +149,13 @@ class _HtmlView:
 
 
 class _WidgetView:
-    """All lines as one text, a column of buttons beside it, and HTML of the last state for the saved file.
+    """All lines as one text, a column of buttons beside it, and below them the same as HTML.
 
-    A look sends one message at most: with a widget for each place in the table, twenty tasks that ran made a hundred
-    messages a second.
+    A look sends one message at most, of what has waited: with a widget for each place in the table, twenty tasks that
+    ran made two hundred messages a second.
+
+    The HTML is for the saved file, and for front ends that know no widgets. The text hides it: it brings a style for
+    its place. It is not in the output of the widgets, which the front end would draw anew with each change of it.
     """
 
     interval = _FAST
@@ -154,59 +164,59 @@ class _WidgetView:
     def __init__(self, buttons: Buttons, widgets: Any) -> None:
         from IPython.display import display
 
-        self._text = widgets.HTML(layout=widgets.Layout(margin="0"))
+        self._text = widgets.HTML(layout=widgets.Layout(margin="0", flex="0 1 890px", min_width="0"))
         self._buttons = buttons
-        self._box = widgets.HBox([self._text, buttons.column])
-        self._box.add_class("sitq-panel")
-        self._lines = _Part(self._put_text)
-        self._column = _Part(buttons.put)
-        self._kept = _Part(self._keep)
-        self._last: tuple[Glance, datetime] | None = None
+        # With a count of 0 front ends count the views that they draw.
+        self._box = widgets.HBox([self._text, buttons.column], _view_count=0, _dom_classes=("sitq-panel",))
+        place = f"sitq-{self._box.model_id}"
+        self._style = f"<style>.{place} {{ display: none; }}</style>"
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
+        display({"application/vnd.jupyter.widget-view+json": view}, raw=True)  # type: ignore[no-untyped-call]
+        self._html = _HtmlView(place)
+        self._lines, self._column, self._kept = _Part(self._put_text), _Part(buttons.put), _Part(self._keep)
         self._sent: _Part | None = None  # by the last look
-        self._handle: Any = display(self._bundle("", ""), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._others = [self._column, self._kept]  # the one that was sent last is the last
+        self._shown: Glance | None = None
+        self._keep_at = 0.0
 
     def show(self, glance: Glance) -> None:
+        first, before, self._shown = self._shown is None, _statuses(self._shown), glance
         now = datetime.now(UTC)
-        self._lines.wanted = panel_lines(glance, now)
+        self._lines.wanted = self._style + panel_lines(glance, now)
         self._column.wanted = self._buttons.of(glance.tasks)
-        first, self._last = self._last is None, (glance, now)
-        # No sooner, since a front end draws the widgets anew for it.
-        if glance.done in (None, 1.0) and all(info.status.is_final for info in glance.tasks):
-            self._keep_last()
+        if _statuses(glance) != before or time.monotonic() >= self._keep_at:
+            self._keep_at = time.monotonic() + (_RARE if self._box._view_count else _SLOW)
+            self._kept.wanted = (glance, now)
         if first:
-            self._send(self._lines, self._column)
-        elif self._sent is self._lines:
-            self._send_one(self._column, self._lines, self._kept)
+            self._send_all()
         else:
-            self._send_one(self._lines, self._column, self._kept)
+            self._send_one()
 
     def finish(self) -> None:
         """Send all that has changed."""
-        self._keep_last()
-        self._send(self._lines, self._column, self._kept)
+        if self._shown is not None:
+            self._kept.wanted = (self._shown, datetime.now(UTC))
+            self._send_all()
 
-    def _send(self, *parts: "_Part") -> None:
-        for part in parts:
+    def _send_all(self) -> None:
+        for part in (self._lines, self._column, self._kept):
             part.send_change()
 
-    def _send_one(self, *parts: "_Part") -> None:
-        """Send the first that has changed."""
+    def _send_one(self) -> None:
+        """Send the text at every second look at least, and else what has waited longest."""
+        parts = [*self._others, self._lines] if self._sent is self._lines else [self._lines, *self._others]
         self._sent = next((part for part in parts if part.send_change()), None)
-
-    def _keep_last(self) -> None:
-        if self._last is not None:
-            self._kept.wanted = (panel_html(*self._last), panel_text(*self._last))
+        self._others.sort(key=lambda part: part is self._sent)
 
     def _put_text(self, html: str) -> None:
         self._text.value = html
 
-    def _keep(self, state: tuple[str, str]) -> None:
-        """Put the last state beside the widgets, for a file that is opened without a kernel."""
-        self._handle.update(self._bundle(*state), raw=True)
+    def _keep(self, state: tuple[Glance, datetime]) -> None:
+        self._html.show(state[0])
 
-    def _bundle(self, html: str, text: str) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, "text/html": html, "text/plain": text}
+
+def _statuses(glance: Glance | None) -> list[tuple[str, str]]:
+    return [] if glance is None else [(info.id, info.status) for info in glance.tasks]
 
 
 class _Part:

@@ -34,13 +34,43 @@ def run(kernel: Kernel) -> Iterator[Run]:
     run("w.stop(grace=0)")
 
 
-def test_panel_is_a_widget_view_that_stays_as_html(kernel: Kernel, run: Run) -> None:
+def test_panel_is_a_widget_view_above_html_that_stays(kernel: Kernel, run: Run) -> None:
     shown = run("w.show()")
     worked = run("w.submit(fail, name='<b>'); await w.drain(); time.sleep(1)")
 
     updates = [message["content"]["data"] for message in kernel.late_of_type("update_display_data")]
-    assert list(shown.displays[0]) == ["application/vnd.jupyter.widget-view+json", "text/html", "text/plain"]
+    assert list(shown.displays[0]) == ["application/vnd.jupyter.widget-view+json"]
+    assert list(shown.displays[1]) == ["text/html", "text/plain"]
     assert "&lt;b&gt;" in [*shown.updates, *updates, *worked.updates][-1]["text/html"]
+
+
+def test_html_that_stays_tells_of_tasks_that_were_given_back(kernel: Kernel, run: Run) -> None:
+    run("w.show()\nh = w.submit(work, 1000)\nwhile h.status != 'running': time.sleep(0.01)\ntime.sleep(0.3)")
+    kernel.forget_late()
+
+    stopped = run("w.stop(grace=0)")
+
+    updates = [message["content"]["data"] for message in kernel.late_of_type("update_display_data")]
+    assert "pending" in [*updates, *stopped.updates][-1]["text/html"]
+
+
+@pytest.mark.parametrize(("views", "times"), [(0, range(3, 8)), (1, range(2))])
+def test_html_is_sent_rarely_where_a_front_end_draws_the_widgets(
+    kernel: Kernel, run: Run, views: int, times: range
+) -> None:
+    run(f"w.show()\nw._screen.panel._view._box._view_count = {views}\nh = w.submit(work, 1000)\ntime.sleep(1.5)")
+    kernel.forget_late()
+
+    cell = run("time.sleep(3)")
+
+    assert len(cell.updates) + len(kernel.late_of_type("update_display_data")) in times
+
+
+def test_widgets_hide_the_html_below_them(run: Run) -> None:
+    cell = run("w.show(); time.sleep(0.3); print(w._screen.panel._view._text.value)")
+
+    (place,) = re.findall(r'class="(sitq-\w+)"', cell.updates[-1]["text/html"])
+    assert f"<style>.{place} {{ display: none; }}</style>" in cell.text
 
 
 def test_bars_move_while_a_cell_is_busy(run: Run) -> None:
@@ -52,7 +82,7 @@ def test_bars_move_while_a_cell_is_busy(run: Run) -> None:
         for _ in range(5):
             time.sleep(0.25)
             seen.append(float(re.search('value="(.*?)"', w._screen.panel._view._text.value)[1]))
-        print(len(set(seen)) >= 4, seen == sorted(seen), 0 < seen[-1] <= 1)
+        print(len(set(seen)) >= 3, seen == sorted(seen), 0 < seen[-1] <= 1)
     """)
 
     assert cell.text.endswith("True True True\n")
@@ -66,8 +96,7 @@ def test_running_row_tells_state_time_left_and_message(run: Run) -> None:
         print(w._screen.panel._view._text.value)
     """)
 
-    assert "<span>running 0." in cell.text
-    assert " left, crunching</span>" in cell.text
+    assert re.search(r">running \d.* left, crunching<", cell.text)
 
 
 def test_row_without_progress_tells_how_long_earlier_ones_took(run: Run) -> None:
@@ -124,8 +153,9 @@ def test_map_shows_one_bar_by_itself_while_the_panel_is_shown(run: Run) -> None:
     shown = run("hs = w.map(lambda n: 1 / n, range(2)); await w.drain(); time.sleep(0.5)")
     again = run("await asyncio.gather(*w.map(len, ['a'])); time.sleep(0.5); print(len(w._screen.bars))")
 
-    assert "2 of 2 done, 1 failed" in shown.updates[-1]["text/html"]
-    assert "<table" not in shown.updates[-1]["text/html"]
+    bars = [update["text/html"] for update in shown.updates if "of 2 done" in update["text/html"]]
+    assert "2 of 2 done, 1 failed" in bars[-1]
+    assert "<table" not in bars[-1]
     assert again.text.endswith("1\n")
 
 
