@@ -40,7 +40,9 @@ class Buttons:
         nothing = widgets.Layout(height=f"{ROW_HEIGHT}px", margin="0")
         self._blanks = [widgets.Box(layout=nothing) for _ in range(rows)]
         # The first line beside it is the headline.
-        self.column = widgets.VBox(layout=widgets.Layout(margin=f"{ROW_HEIGHT}px 0 0 0", flex="0 0 auto"))
+        self.column = widgets.VBox(
+            layout=widgets.Layout(margin=f"{ROW_HEIGHT}px 0 0 0", flex="0 0 auto", overflow="visible")
+        )
 
     def of(self, tasks: Sequence[TaskInfo]) -> tuple[Any, ...]:
         """Give for each task the button that it needs now, or a blank."""

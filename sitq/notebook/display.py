@@ -117,8 +117,8 @@ def panel_lines(glance: Glance, now: datetime) -> str:
         for info in glance.tasks
         for name, state in (state_of(info, now, glance),)
     )
-    headline = f'<div style="height:{ROW_HEIGHT}px">{headline_html(glance)}</div>'
-    return f'<div style="line-height:{ROW_HEIGHT}px">{headline}{rows}</div>'
+    headline = _one_line(headline_html(glance), glance.headline)
+    return f'<div style="line-height:{ROW_HEIGHT}px"><div style="height:{ROW_HEIGHT}px">{headline}</div>{rows}</div>'
 
 
 def headline_html(glance: Glance) -> str:

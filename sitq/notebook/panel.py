@@ -181,6 +181,7 @@ class _WidgetView:
         self._keep_at = 0.0
         self._last: Glance | None = None
         self._sent: _Part | None = None  # by the last look
+        self._others = [self._column, self._kept]  # the one that was sent last is the last
 
     def show(self, glance: Glance) -> None:
         self._lines.wanted = self._style + panel_lines(glance, datetime.now(UTC))
@@ -188,16 +189,14 @@ class _WidgetView:
         first, self._last = self._last is None, glance
         self._keep_now_and_then(glance)
         if first:
-            self._send(self._lines, self._column, self._kept)
-        elif self._sent is self._lines:
-            self._send_one(self._column, self._kept, self._lines)
+            self._send_all()
         else:
-            self._send_one(self._lines, self._column, self._kept)
+            self._send_one()
 
     def finish(self) -> None:
         """Send all that has changed."""
         self._kept.wanted = self._last
-        self._send(self._lines, self._column, self._kept)
+        self._send_all()
 
     def _keep_now_and_then(self, glance: Glance) -> None:
         """Show the HTML anew when a task has another status, and else less often than the widgets."""
@@ -206,13 +205,15 @@ class _WidgetView:
             self._statuses, self._keep_at = statuses, time.monotonic() + (_RARE if self._box._view_count else _SLOW)
             self._kept.wanted = glance
 
-    def _send(self, *parts: "_Part") -> None:
-        for part in parts:
+    def _send_all(self) -> None:
+        for part in (self._lines, self._column, self._kept):
             part.send_change()
 
-    def _send_one(self, *parts: "_Part") -> None:
-        """Send the first that has changed."""
+    def _send_one(self) -> None:
+        """Send the text at every second look at least, and else what has waited longest."""
+        parts = [*self._others, self._lines] if self._sent is self._lines else [self._lines, *self._others]
         self._sent = next((part for part in parts if part.send_change()), None)
+        self._others.sort(key=lambda part: part is self._sent)
 
     def _put_text(self, html: str) -> None:
         self._text.value = html
