@@ -56,7 +56,7 @@ class Outputs:
             if (await store.take([Step(record, facts, record.tail)]))[0] is None:
                 return report._replace(output=())
         elif texts:
-            store.replica.bell.ring((report.id,))
+            store.replica.waiters.wake((report.id,))
         return None
 
     def _note(self, report: Report, seq: int, size: int) -> None:

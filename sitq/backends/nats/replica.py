@@ -1,4 +1,4 @@
-"""A backend's picture of its store: the shelf, kept up to date by the feed, and the bell that rings for changes."""
+"""A backend's picture of its store: the shelf, kept up to date by the feed, and those who wait for its changes."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,6 @@ import re
 from collections.abc import Collection
 
 from sitq._process import ProcessIdentity
-from sitq.backends.nats.bell import Bell
 from sitq.backends.nats.clock import StoreClock
 from sitq.backends.nats.connection import Connection, Write
 from sitq.backends.nats.errors import ServerAwayError
@@ -15,6 +14,7 @@ from sitq.backends.nats.feed import Feed
 from sitq.backends.nats.records import Record, decoded
 from sitq.backends.nats.shelf import Document, Shelf
 from sitq.backends.nats.subjects import Subjects
+from sitq.backends.waiters import Waiters
 from sitq.core import TaskStatus
 from sitq.exceptions import BackendError
 
@@ -41,12 +41,12 @@ class Replica:
         self._loading = Shelf()
         self._ended: dict[str, int] = {}  # by own writes; the feed may still tell what they were before
         self.shelf = Shelf()
-        self.bell = Bell()
+        self.waiters = Waiters()
 
     async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self.bell.ring_all()
+        self.waiters.wake()
         feed, self._feed = self._feed, None
         if feed is not None:
             await feed.close()
@@ -54,7 +54,7 @@ class Replica:
     def connection_is_back(self) -> None:
         if self._feed is not None:
             self._feed.begin_anew()
-        self.bell.ring_all()
+        self.waiters.wake()
 
     async def load(self) -> Shelf:
         """Make sure that the shelf is here."""
@@ -79,7 +79,7 @@ class Replica:
         return self.shelf
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
-        """Wait for the bell, for a task to become due, or for another worker's process to die."""
+        """Wait for a change, for a task to become due, or for another worker's process to die."""
         loop = self._connection.loop
         deadline = loop.time() + min(timeout, _SAFETY)
         if self._feed is None or not self._full:
@@ -89,7 +89,7 @@ class Replica:
                     await self._need(full=full)
                 return  # anything may have changed until now
         while (left := deadline - loop.time()) > 0:
-            if await self.bell.wait(keys, timeout=min(left, _LOOK)) or self._some_owner_died():
+            if await self.waiters.wait(keys, timeout=min(left, _LOOK)) or self._some_owner_died():
                 return
 
     async def _need(self, *, full: bool) -> None:
@@ -129,7 +129,7 @@ class Replica:
 
     def _begun(self) -> None:
         self.shelf = self._loading
-        self.bell.ring_all()
+        self.waiters.wake()
         self._plan()
 
     def _apply(self, shelf: Shelf, subject: str, seq: int, body: bytes) -> None:
@@ -143,7 +143,7 @@ class Replica:
             document = Document(seq, json.loads(facts), tail) if facts else None
             shelf.document(kind, subject, document)
             if document is not None and "queue" in document.facts:
-                self.bell.ring((document.facts["queue"],))
+                self.waiters.wake((document.facts["queue"],))
 
     def _apply_task(self, shelf: Shelf, seq: int, body: bytes) -> None:
         if body[:1] != b"{":
@@ -157,13 +157,13 @@ class Replica:
         if self._ended.get(record.id, 0) > record.seq:
             return
         shelf.put(record)
-        self.bell.ring((record.id,))
+        self.waiters.wake((record.id,))
         if record.status is TaskStatus.PENDING:
             self._plan()
 
     def _remove(self, shelf: Shelf, task_id: str, seq: int) -> None:
         shelf.remove(task_id, seq)
-        self.bell.ring((task_id, *shelf.released_by(task_id)))
+        self.waiters.wake((task_id, *shelf.released_by(task_id)))
         self._plan()
 
     def _plan(self) -> None:
@@ -172,7 +172,7 @@ class Replica:
         now = self._clock.now()
         lanes = shelf.promote(now)
         if lanes:
-            self.bell.ring(lanes)
+            self.waiters.wake(lanes)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from sitq.backends.sqlite.files import StoreFile
+from sitq.backends.waiters import Waiters
 
 # Changes by other processes come with each of their commits; who waits is woken at most this often, in seconds.
 _COALESCE = 0.002
-_UNHEARD_LIMIT = 10_000
 
 
 class Bell:
@@ -27,8 +27,7 @@ class Bell:
 
     def __init__(self, file: StoreFile) -> None:
         self._loop = asyncio.get_running_loop()
-        self._waiters: dict[asyncio.Future[bool], frozenset[str]] = {}
-        self._unheard: set[str] = set()
+        self._waiters = Waiters()
         self._key = file.path
         self._rang_at = 0.0
         self._late: asyncio.TimerHandle | None = None
@@ -44,7 +43,7 @@ class Bell:
             if self._late is not None:
                 self._late.cancel()
             self._watch.disarm()
-            self._wake(())
+            self._waiters.wake()
         self._watch.close()
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> bool:
@@ -53,17 +52,12 @@ class Bell:
         Args:
             keys: lanes and task ids; empty means any.
         """
-        if self._take_unheard(keys):
+        if self._waiters.has_heard(keys):
             return True
-        waiter: asyncio.Future[bool] = self._loop.create_future()
-        self._waiters[waiter] = frozenset(keys)
         self._watch.arm()
-        timer = self._loop.call_later(timeout, _expire, waiter)
         try:
-            return await waiter
+            return await self._waiters.wait(keys, timeout=timeout)
         finally:
-            timer.cancel()
-            del self._waiters[waiter]
             if not self._waiters:
                 self._watch.disarm()
 
@@ -72,43 +66,22 @@ class Bell:
         changed = frozenset(keys)
         for bell in _bells[self._key]:
             if bell is self:
-                self._wake(changed)
+                self._waiters.wake(changed)
             elif not bell._loop.is_closed():
-                bell._loop.call_soon_threadsafe(bell._wake, changed)
-
-    def _take_unheard(self, keys: Collection[str]) -> bool:
-        """Tell whether one of the keys changed while nobody waited for it: between a look and this wait, perhaps."""
-        heard = self._unheard.intersection(keys) if keys else set(self._unheard)
-        self._unheard -= heard
-        return bool(heard)
-
-    def _wake(self, changed: Collection[str]) -> None:
-        """Wake the waiters of these keys; no keys means that anything may have changed."""
-        self._unheard.update(changed)
-        if len(self._unheard) > _UNHEARD_LIMIT:
-            self._unheard.clear()  # nobody has waited for long, and who comes now looks first
-        for waiter, keys in self._waiters.items():
-            if not waiter.done() and (not changed or not keys or not keys.isdisjoint(changed)):
-                self._unheard -= keys or set(changed)
-                waiter.set_result(True)
+                bell._loop.call_soon_threadsafe(bell._waiters.wake, changed)
 
     def _on_foreign_change(self) -> None:
         now = time.monotonic()
         if now - self._rang_at >= _COALESCE:
             self._rang_at = now
-            self._wake(())
+            self._waiters.wake()
         elif self._late is None:
             self._late = self._loop.call_later(_COALESCE, self._ring_late)
 
     def _ring_late(self) -> None:
         self._late = None
         self._rang_at = time.monotonic()
-        self._wake(())
-
-
-def _expire(waiter: "asyncio.Future[bool]") -> None:
-    if not waiter.done():
-        waiter.set_result(False)
+        self._waiters.wake()
 
 
 _bells: dict[str, tuple[Bell, ...]] = {}
