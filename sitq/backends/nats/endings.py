@@ -103,7 +103,9 @@ def given_back(store: Store, record: Record, cause: Cause, error: str | None) ->
     outcome = Outcome(
         record.id, record.facts["attempt"], record.facts["queue"], TaskStatus.PENDING, cause, error=error, duration=1.0
     )
-    return put_back(store, record, outcome)
+    step = put_back(store, record, outcome)
+    step.facts["due_at"] = record.facts["due_at"]  # it keeps its place in the lane
+    return step
 
 
 def how(record: Record | None) -> str | None:

@@ -82,7 +82,7 @@ async def report(connection: Connection, requests: Sequence[Sequence[Report]]) -
 async def reach(connection: Connection, verb: str, ids: Collection[str]) -> set[str]:
     """Send a verb of people, and tell the ids that were reached."""
     reached: set[str] = set()
-    for part in _parts(ids):
+    for part in _parts(sorted(ids)):  # the older first: others may need them
         reached.update(map(text_of, await connection.run(verb, *part, again=False)))
     return reached
 

@@ -49,13 +49,13 @@ def insert(transaction: Transaction, seq: int, task: Task, queue: str, state: in
     taken = frozenset(task.needs)
     transaction.raw.executemany(_NEED, [(needed, seq, key in taken) for key, (needed, _) in found.items()])
     waiting = sum(status < SUCCESS for _, status in found.values())
-    # Those that have ended badly count as waited for, until settle() takes them off or ends the task.
-    ended = [Ended(needed, key, _how(status)) for key, (needed, status) in found.items() if status > SUCCESS]
-    transaction.execute(_WAIT, (waiting + len(ended), task.on_failure, seq))
+    bad = next((Ended(needed, key, _how(status)) for key, (needed, status) in found.items() if status > SUCCESS), None)
+    transaction.execute(_WAIT, (waiting, task.on_failure, seq))
     transaction.move(queue, state, BLOCKED)
-    if waiting == 0 and not ended:
+    if bad is not None and task.on_failure is not OnFailure.RUN:
+        _end(transaction, (seq, task.id, queue, task.on_failure), _reason(bad))
+    elif waiting == 0:
         _let_go(transaction, [seq])
-    settle(transaction, ended)
 
 
 def _how(state: int) -> str | None:
@@ -94,18 +94,25 @@ _END = """update task set state = ?, cause = ?, error = ?, finished_at = ?, wait
 
 def _doomed(transaction: Transaction, bad: Sequence[Ended]) -> list[Ended]:
     """End those that needed one of these and do not want to run without it."""
-    reasons = {task.seq: f"task {task.id}, which it needs, {task.how}" for task in bad}
-    doomed = []
+    reasons = {task.seq: _reason(task) for task in bad}
     rows = transaction.execute(_DOOMED, (json.dumps(list(reasons)),)).fetchall()
-    for seq, task_id, queue, policy, needed in rows:
-        fails = policy == OnFailure.FAIL
-        state, cause = (FAILED, Cause.ERROR) if fails else (CANCELLED, Cause.CANCELLED)
-        error = f"{'TaskExecutionError' if fails else 'TaskCancelledError'}: {reasons[needed]}"
-        transaction.execute(_END, (state, cause, error, transaction.now, transaction.now, seq))
-        transaction.move(queue, BLOCKED, state)
-        transaction.wakes.add(task_id)
-        doomed.append(Ended(seq, task_id, _how(state)))
-    return doomed
+    return [_end(transaction, dependent, reasons[needed]) for *dependent, needed in rows]
+
+
+def _reason(bad: Ended) -> str:
+    return f"task {bad.id}, which it needs, {bad.how}"
+
+
+def _end(transaction: Transaction, dependent: Sequence[Any], reason: str) -> Ended:
+    """End a blocked task, given as (seq, id, queue, policy), as its policy says."""
+    seq, task_id, queue, policy = dependent
+    fails = policy == OnFailure.FAIL
+    state, cause = (FAILED, Cause.ERROR) if fails else (CANCELLED, Cause.CANCELLED)
+    error = f"{'TaskExecutionError' if fails else 'TaskCancelledError'}: {reason}"
+    transaction.execute(_END, (state, cause, error, transaction.now, transaction.now, seq))
+    transaction.move(queue, BLOCKED, state)
+    transaction.wakes.add(task_id)
+    return Ended(seq, task_id, _how(state))
 
 
 _COUNT_DOWN = """update task set waiting = waiting - hit.n
@@ -135,12 +142,18 @@ def _let_go(transaction: Transaction, seqs: Sequence[int]) -> None:
             transaction.wakes.add(queue)
 
 
+_COUNT_UP = """update task set waiting = waiting + 1
+  where state = -1 and seq in (select task from dependency where needs = ?)"""
 _STILL_UNFINISHED = """select count(*) from dependency join task needed on needed.seq = dependency.needs
   where dependency.task = ? and needed.state < 3"""
 
 
 def block_again(transaction: Transaction, seq: int, queue: str) -> None:
-    """Let a requeued task, which is ready, wait again for what it needs and has not ended."""
+    """Let a requeued task, which is ready, wait again for what it needs and has not ended, and let others wait for it.
+
+    Who waits has counted what it needs and has not ended, no more and no less.
+    """
+    transaction.execute(_COUNT_UP, (seq,))
     (waiting,) = transaction.execute(_STILL_UNFINISHED, (seq,)).fetchone()
     if waiting:
         transaction.execute("update task set state = -1, waiting = ? where seq = ?", (waiting, seq))

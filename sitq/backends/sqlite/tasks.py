@@ -213,7 +213,7 @@ _REQUEUE = """update task set state = 1, due_at = ?, failures = 0, crashes = 0, 
   worker = null, started_at = null, finished_at = null, expires_at = null, purge_at = null, error = null,
   traceback = null, value = null,
   progress_done = null, progress_total = null, progress_message = null where seq = ?"""
-_REQUEUABLE = f"select seq, id, queue, state, finished_at, key from task where state >= 4 and {_WANTED}"
+_REQUEUABLE = f"select seq, id, queue, state, finished_at, key from task where state >= 4 and {_WANTED} order by seq"
 
 
 def remember(

@@ -286,3 +286,53 @@ async def test_fan_in_of_many_is_released_by_the_last(backend: Backend, worker: 
     await backend.finish([success(claims[-1])])
 
     assert [claim.id for claim in await claim_all(backend, worker)] == [last]
+
+
+async def test_one_that_comes_after_a_bad_end_lets_nobody_else_go(backend: Backend, worker: WorkerInfo) -> None:
+    bad, running = await run_one(backend, worker), await run_one(backend, worker)
+    waiting = await need(backend, bad.id, running.id, on_failure=OnFailure.RUN)
+    await backend.finish([failure(bad)])
+
+    late = await need(backend, bad.id)
+
+    assert await phase(backend, late) == "cancelled"
+    assert await phase(backend, waiting) == "blocked"
+    assert await claim_all(backend, worker) == []
+
+
+async def test_a_need_that_ends_twice_counts_once(backend: Backend, worker: WorkerInfo) -> None:
+    twice, running = await run_one(backend, worker), await run_one(backend, worker)
+    waiting = await need(backend, twice.id, running.id, on_failure=OnFailure.RUN)
+    await backend.finish([failure(twice)])
+    await backend.requeue([twice.id])
+    (again,) = await claim_all(backend, worker)
+    await backend.finish([failure(again)])
+
+    assert await claim_all(backend, worker) == []
+    await backend.finish([success(running)])
+
+    assert [claim.id for claim in await claim_all(backend, worker)] == [waiting]
+
+
+async def test_who_still_waits_waits_for_a_requeued_need_again(backend: Backend, worker: WorkerInfo) -> None:
+    again, running = await run_one(backend, worker), await run_one(backend, worker)
+    waiting = await need(backend, again.id, running.id, on_failure=OnFailure.RUN)
+    await backend.finish([failure(again)])
+    await backend.requeue([again.id])
+    await backend.finish([success(running)])
+
+    (claim,) = await claim_all(backend, worker)
+    assert claim.id == again.id
+    await backend.finish([success(claim)])
+
+    assert [claim.id for claim in await claim_all(backend, worker)] == [waiting]
+
+
+async def test_tasks_requeued_together_keep_their_order(backend: Backend, worker: WorkerInfo) -> None:
+    first = await run_one(backend, worker)
+    second = await need(backend, first.id)
+    await backend.finish([failure(first)])
+
+    assert await backend.requeue([second, first.id]) == {first.id, second}
+
+    assert [claim.id for claim in await claim_all(backend, worker)] == [first.id]

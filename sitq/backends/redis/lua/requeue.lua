@@ -10,6 +10,13 @@ local function unfinished_needs(id)
   return waiting
 end
 
+-- Let those that still wait for others wait for this one again: they have counted what has not ended.
+local function count_up(id)
+  for _, dependent in ipairs(call('SMEMBERS', base .. 'd:' .. id)) do
+    if task(dependent, 's')[1] == 'blocked' then call('HINCRBY', task_key(dependent), 'wa', 1) end
+  end
+end
+
 local function requeue(id)
   local state, queue, seq, priority, key, finished = unpack(task(id, 's', 'q', 'seq', 'p', 'k', 'fi'))
   if state ~= 'failed' and state ~= 'cancelled' then return false end
@@ -20,6 +27,7 @@ local function requeue(id)
   call('ZREM', base .. 'done', id)
   call('ZREM', base .. 'purge', id)
   if key then call('HSET', base .. 'keys', key, id) end
+  count_up(id)
   local waiting, target = unfinished_needs(id), 'blocked'
   if waiting > 0 then
     call('SADD', base .. 'blocked', id)
