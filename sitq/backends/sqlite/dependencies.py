@@ -49,13 +49,13 @@ def insert(transaction: Transaction, seq: int, task: Task, queue: str, state: in
     taken = frozenset(task.needs)
     transaction.raw.executemany(_NEED, [(needed, seq, key in taken) for key, (needed, _) in found.items()])
     waiting = sum(status < SUCCESS for _, status in found.values())
-    # Those that have ended badly count as waited for, until settle() takes them off or ends the task.
-    ended = [Ended(needed, key, _how(status)) for key, (needed, status) in found.items() if status > SUCCESS]
-    transaction.execute(_WAIT, (waiting + len(ended), task.on_failure, seq))
+    bad = [Ended(needed, key, _how(status)) for key, (needed, status) in found.items() if status > SUCCESS]
+    transaction.execute(_WAIT, (waiting, task.on_failure, seq))
     transaction.move(queue, state, BLOCKED)
-    if waiting == 0 and not ended:
+    if bad and task.on_failure is not OnFailure.RUN:
+        _end(transaction, (seq, task.id, queue, task.on_failure), _reason(bad[0]))
+    elif waiting == 0:
         _let_go(transaction, [seq])
-    settle(transaction, ended)
 
 
 def _how(state: int) -> str | None:
@@ -94,18 +94,25 @@ _END = """update task set state = ?, cause = ?, error = ?, finished_at = ?, wait
 
 def _doomed(transaction: Transaction, bad: Sequence[Ended]) -> list[Ended]:
     """End those that needed one of these and do not want to run without it."""
-    reasons = {task.seq: f"task {task.id}, which it needs, {task.how}" for task in bad}
-    doomed = []
+    reasons = {task.seq: _reason(task) for task in bad}
     rows = transaction.execute(_DOOMED, (json.dumps(list(reasons)),)).fetchall()
-    for seq, task_id, queue, policy, needed in rows:
-        fails = policy == OnFailure.FAIL
-        state, cause = (FAILED, Cause.ERROR) if fails else (CANCELLED, Cause.CANCELLED)
-        error = f"{'TaskExecutionError' if fails else 'TaskCancelledError'}: {reasons[needed]}"
-        transaction.execute(_END, (state, cause, error, transaction.now, transaction.now, seq))
-        transaction.move(queue, BLOCKED, state)
-        transaction.wakes.add(task_id)
-        doomed.append(Ended(seq, task_id, _how(state)))
-    return doomed
+    return [_end(transaction, row[:4], reasons[row[4]]) for row in rows]
+
+
+def _reason(needed: Ended) -> str:
+    return f"task {needed.id}, which it needs, {needed.how}"
+
+
+def _end(transaction: Transaction, blocked: tuple[int, str, str, str], reason: str) -> Ended:
+    """End a blocked task, given as (seq, id, queue, policy), by its policy."""
+    seq, task_id, queue, policy = blocked
+    fails = policy == OnFailure.FAIL
+    state, cause = (FAILED, Cause.ERROR) if fails else (CANCELLED, Cause.CANCELLED)
+    error = f"{'TaskExecutionError' if fails else 'TaskCancelledError'}: {reason}"
+    transaction.execute(_END, (state, cause, error, transaction.now, transaction.now, seq))
+    transaction.move(queue, BLOCKED, state)
+    transaction.wakes.add(task_id)
+    return Ended(seq, task_id, _how(state))
 
 
 _COUNT_DOWN = """update task set waiting = waiting - hit.n
