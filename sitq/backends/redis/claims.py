@@ -98,7 +98,8 @@ class ClaimDesk:
         self._connection = connection
         self._bell = bell
         self.neighbours = Neighbours()
-        self._trips = (f"{os.urandom(8).hex()}-{number}" for number in count())
+        prefix = os.urandom(8).hex()
+        self._trips = (f"{prefix}-{number}" for number in count())
         self._unanswered: dict[str, list[str]] = {}
         self._dry = _Dry("", None, None, 0.0)
 

@@ -171,7 +171,7 @@ end
 -- What the last trip took and handed out, as far as it still holds, if it was never answered.
 local function recover(signs)
   local trip, given = unpack(call('HMGET', base .. 'w:' .. worker, 'trip', 'given'))
-  if not trip or not unanswered:find(trip, 1, true) then return {} end
+  if not trip or not (unanswered .. ' '):find(trip .. ' ', 1, true) then return {} end
   given = cjson.decode(given)
   for place, sign in ipairs(signs) do
     local first = FIRST_OUTCOME + (place - 1) * 8
