@@ -143,7 +143,7 @@ class ClaimDesk:
         return [
             worker_id,
             limit,
-            "" if queues is None else json.dumps(list(queues)),
+            "" if queues is None else json.dumps(list(dict.fromkeys(queues))),
             token,
             " ".join((token, *self._unanswered.get(worker_id, ()))),
             int(self.neighbours.may_judge()),
