@@ -1,10 +1,12 @@
 """Real servers for tests: from the package index, on free ports of this machine, ended with the session."""
 
 import os
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,12 @@ _NAMES = {"postgres": "schema", "redis": "prefix", "nats": "prefix"}  # what par
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Choose a port below those that systems lend to connections: nobody takes it while its server is away."""
+    while True:
+        port = random.randint(15_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

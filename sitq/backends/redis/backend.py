@@ -111,7 +111,7 @@ class RedisBackend(Backend):
     async def exchange(
         self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float
     ) -> tuple[set[str], list[Claim]]:
-        return await self._writable.desk.exchange(outcomes, worker_id, queues, limit=limit)
+        return await self._writable.desk.turn(outcomes, worker_id, queues, limit=limit)
 
     async def report(self, reports: Sequence[Report]) -> None:
         await self._writable.reporting.do(reports, weight=len(reports))

@@ -10,9 +10,9 @@ from sitq.exceptions import SitqError
 
 logger = logging.getLogger(__name__)
 
-# Changes that are rare, and asked for often: a running task is to stop, the schedules.
-STOP, SCHEDULES = "stop", "schedules"
-TOPICS = (STOP, SCHEDULES)
+# What is asked for again and again, mostly in vain: a lane has more to hand out, a running task is to stop, schedules.
+LANES, STOP, SCHEDULES = "lanes", "stop", "schedules"
+TOPICS = (LANES, STOP, SCHEDULES)
 
 _UNHEARD_LIMIT = 10_000
 _POLL = 1.0  # seconds after which a wait returns while nothing can be heard
@@ -92,6 +92,7 @@ class Bell:
     def _ring_due(self) -> None:
         self._due, self._due_at = None, float("inf")
         self._missed = not self._waiters
+        self.note(LANES)
         self._wake(())
 
     def _take_unheard(self, keys: Collection[str]) -> bool:
@@ -136,9 +137,12 @@ class Bell:
 
     def _begin_to_hear(self) -> None:
         self._hearing = True
+        self._anything_changed()  # unheard
+
+    def _anything_changed(self) -> None:
         for topic in TOPICS:
             self.note(topic)
-        self._wake(())  # what changed before was not heard
+        self._wake(())
 
     async def _hear(self) -> None:
         asked = False
@@ -161,8 +165,10 @@ class Bell:
             self.plan(int(due) / 1_000_000)
         for topic in topics.split():
             self.note(topic)
-        if keys:
-            self._wake(() if keys == [""] else keys)
+        if keys == [""]:
+            self._anything_changed()
+        elif keys:
+            self._wake(keys)
 
 
 def _let_go(waiter: "asyncio.Future[bool]", answer: bool) -> None:

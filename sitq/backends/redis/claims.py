@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from sitq._process import ProcessIdentity, this_process
-from sitq.backends.redis.bell import Bell
+from sitq.backends.redis.bell import LANES, Bell
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.rows import claim_of
 from sitq.backends.redis.words import Word, outcome_words
@@ -26,7 +26,7 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._here: dict[str, ProcessIdentity] = {}
-        self._one_died = False
+        self.one_died = False
         self._asked_at = float("-inf")
         self._wall, self._wall_read_at = time.time(), time.monotonic()
         self._no_lease_ends_before = 0.0
@@ -34,7 +34,7 @@ class Neighbours:
     def wants_look(self) -> bool:
         """Tell whether it is time to ask the server for the workers."""
         now = time.monotonic()
-        if now - self._asked_at < _LOOK_INTERVAL and not self._one_died:
+        if now - self._asked_at < _LOOK_INTERVAL and not self.one_died:
             return False
         self._asked_at = now
         return True
@@ -54,14 +54,14 @@ class Neighbours:
 
     def notice_death(self) -> bool:
         """Tell whether the process of another worker has ended; asks the system alone."""
-        self._one_died = self._one_died or any(identity.is_surely_dead() for identity in self._here.values())
-        return self._one_died
+        self.one_died = self.one_died or any(identity.is_surely_dead() for identity in self._here.values())
+        return self.one_died
 
     def take_dead(self) -> dict[str, str]:
         """Name those that have surely died, with the process that each was."""
         dead = {worker: identity.token for worker, identity in self._here.items() if identity.is_surely_dead()}
         self._here = {worker: identity for worker, identity in self._here.items() if worker not in dead}
-        self._one_died = False
+        self.one_died = False
         return dead
 
     def may_judge(self) -> bool:
@@ -73,6 +73,24 @@ class Neighbours:
         return monotonic >= self._no_lease_ends_before
 
 
+class _Dry(NamedTuple):
+    """A claim that got less than it asked for, so that there is nothing more until something is heard of.
+
+    Attributes:
+        heard: the bell's number of the lanes before it; None when nothing could be heard.
+        at: moment of the clock that no one sets.
+    """
+
+    worker_id: str
+    queues: Sequence[str] | None
+    heard: int | None
+    at: float
+
+    def holds(self, worker_id: str, queues: Sequence[str] | None, heard: int | None) -> bool:
+        same = (worker_id, queues, heard) == (self.worker_id, self.queues, self.heard)
+        return same and heard is not None and time.monotonic() - self.at < _LOOK_INTERVAL
+
+
 class ClaimDesk:
     """Makes the trips of the workers that use one backend."""
 
@@ -80,8 +98,19 @@ class ClaimDesk:
         self._connection = connection
         self._bell = bell
         self.neighbours = Neighbours()
-        self._trips = (f"{os.urandom(8).hex()}-{number}" for number in count())
+        prefix = os.urandom(8).hex()
+        self._trips = (f"{prefix}-{number}" for number in count())
         self._unanswered: dict[str, list[str]] = {}
+        self._dry = _Dry("", None, None, 0.0)
+
+    async def turn(
+        self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int
+    ) -> tuple[set[str], list[Claim]]:
+        """Do what `exchange` does, but for a trip that would bring nothing."""
+        must_ask = outcomes or self.neighbours.one_died or worker_id in self._unanswered
+        if not must_ask and self._dry.holds(worker_id, queues, self._bell.heard(LANES)):
+            return set(), []
+        return await self.exchange(outcomes, worker_id, queues, limit=limit)
 
     async def exchange(
         self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int
@@ -91,6 +120,7 @@ class ClaimDesk:
         If its answer is lost, what it did stands: the next trip of this worker gets that answer too, so that no claim
         is left to nobody, and no outcome is taken for refused.
         """
+        heard = self._bell.heard(LANES)
         token = next(self._trips)
         words = self._demand(worker_id, queues, limit, token)
         for outcome in outcomes:
@@ -102,7 +132,10 @@ class ClaimDesk:
                 self._unanswered.setdefault(worker_id, []).append(token)
             raise
         self._unanswered.pop(worker_id, None)
-        return self._read(answer, outcomes)
+        accepted, claims = self._read(answer, outcomes)
+        if len(claims) < limit:
+            self._dry = _Dry(worker_id, queues, heard, time.monotonic())
+        return accepted, claims
 
     def _demand(self, worker_id: str, queues: Sequence[str] | None, limit: int, token: str) -> list[Word]:
         look = limit > 0 and self.neighbours.wants_look()
@@ -110,7 +143,7 @@ class ClaimDesk:
         return [
             worker_id,
             limit,
-            "" if queues is None else json.dumps(list(queues)),
+            "" if queues is None else json.dumps(list(dict.fromkeys(queues))),
             token,
             " ".join((token, *self._unanswered.get(worker_id, ()))),
             int(self.neighbours.may_judge()),

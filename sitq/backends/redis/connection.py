@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import time
 from typing import Any, NoReturn, Protocol
 
 import hiredis
@@ -19,6 +20,7 @@ Word = str | bytes | int
 
 _GONE = (driver.ConnectionError, driver.TimeoutError, OSError, EOFError)
 _MOVED = re.compile(r"(?:MOVED )?\d+ (\S+):(\d+)")
+_FRESH = 1.0  # seconds after an answer in which a connection is taken to hold
 _MOVES = 3  # times that a cluster may send us on, for one command
 
 
@@ -52,6 +54,7 @@ class Connection:
         )
         self._link: _Link | None = None
         self._lock = asyncio.Lock()
+        self._answered_at = 0.0
 
     @property
     def shown(self) -> str:
@@ -102,7 +105,7 @@ class Connection:
         """Send one command and return its answer. Arguments and errors are those of `run`."""
         async with self._lock:
             was_open = self._link is not None
-            if was_open and not again:
+            if was_open and not again and time.monotonic() - self._answered_at > _FRESH:
                 with contextlib.suppress(ConnectionError):
                     await self._ask("PING")  # it may have been lost long ago
             try:
@@ -130,7 +133,9 @@ class Connection:
             try:
                 with self._trouble():
                     async with asyncio.timeout(self._timeout):
-                        return await _answer(link, *words)
+                        answer = await _answer(link, *words)
+                self._answered_at = time.monotonic()
+                return answer
             except _MovedError as exc:
                 await self._go_to(exc.host, exc.port)
             except (ConnectionError, asyncio.CancelledError):

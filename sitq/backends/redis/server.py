@@ -34,7 +34,8 @@ def check_server(info: bytes, saves: bytes | None, shown: str) -> None:
 
 
 def _risks(fields: dict[str, str], saves: bytes | None) -> Iterator[str]:
-    if fields.get("aof_enabled") == "0" and saves == b"":
+    is_up = fields.get("loading") == "0"  # while it loads its log, it says that it keeps none
+    if is_up and fields.get("aof_enabled") == "0" and saves == b"":
         yield "keeps tasks in memory only and loses them when it stops; set appendonly yes"
     policy = fields.get("maxmemory_policy", "")
     if fields.get("maxmemory", "0") != "0" and policy.startswith("allkeys"):

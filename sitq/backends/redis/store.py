@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from sitq.backends.batching import Batcher
 from sitq.backends.redis import tasks
 from sitq.backends.redis.address import Address
-from sitq.backends.redis.bell import Bell
+from sitq.backends.redis.bell import LANES, Bell
 from sitq.backends.redis.claims import ClaimDesk
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.schedules import Calendar
@@ -98,7 +98,9 @@ class OpenStore:
                 return
 
     async def _enqueue(self, requests: list[Sequence[Task]]) -> Sequence[list[str] | Exception]:
-        return await tasks.enqueue(self.connection, requests)
+        answers = await tasks.enqueue(self.connection, requests)
+        self.bell.note(LANES)
+        return answers
 
     async def _report(self, requests: list[Sequence[Report]]) -> Sequence[None]:
         return await tasks.report(self.connection, requests)

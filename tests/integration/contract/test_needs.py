@@ -139,6 +139,17 @@ async def test_policy_holds_also_for_what_has_ended_before(
     assert [(await look_up(backend, task_id)).status for task_id in ids] == ["cancelled", "pending", "failed"]
 
 
+async def test_what_has_ended_before_lets_only_the_new_task_go(backend: Backend, worker: WorkerInfo) -> None:
+    ended, running = await run_one(backend, worker), await run_one(backend, worker)
+    await backend.finish([failure(ended)])
+    waiting = await need(backend, ended.id, running.id, on_failure=OnFailure.RUN)
+
+    new = await need(backend, ended.id, on_failure=OnFailure.RUN)
+
+    assert [claim.id for claim in await claim_all(backend, worker)] == [new]
+    assert (await look_up(backend, waiting)).waits_for == "1 other task"
+
+
 async def test_dependent_says_why_it_was_ended(backend: Backend, worker: WorkerInfo) -> None:
     claim = await run_one(backend, worker)
     cancelled, failed = await need(backend, claim.id), await need(backend, claim.id, on_failure=OnFailure.FAIL)

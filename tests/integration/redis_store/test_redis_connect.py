@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from contract.builders import claim_all, make_task, register, run_one
+from contract.builders import claim_all, make_task, register, run_one, success
 from servers import Server, Servers, free_port
 
 from sitq.backends import backend_from_url
@@ -180,11 +180,27 @@ async def test_server_that_keeps_nothing_is_told_of_once(
     ]
 
 
+async def fill(backend: RedisBackend) -> None:
+    for _ in range(20):
+        await backend.enqueue([make_task(payload=b"x" * 1_000_000)])
+
+
 async def test_server_without_memory_left_says_so_and_stores_nothing(start_server: Callable[..., Server]) -> None:
     async with RedisBackend(start_server("--maxmemory", "8mb").url) as backend:
         with pytest.raises(ResourceExhaustionError, match="has no memory left"):
-            for _ in range(20):
-                await backend.enqueue([make_task(payload=b"x" * 1_000_000)])
+            await fill(backend)
 
         stored = await backend.tasks([info.id for info in await backend.list_tasks(TaskQuery())])
         assert {len(task.payload) for task in stored.values()} == {1_000_000}
+
+
+async def test_work_goes_on_without_memory_left(start_server: Callable[..., Server]) -> None:
+    async with RedisBackend(start_server("--maxmemory", "8mb").url) as backend:
+        worker = await register(backend)
+        with pytest.raises(ResourceExhaustionError):
+            await fill(backend)
+        first, *others = await claim_all(backend, worker)
+
+        assert await backend.finish([success(first)]) == {first.id}
+        assert await backend.purge(older_than=0.0) == 1
+        assert await backend.cancel([other.id for other in others]) == {other.id for other in others}

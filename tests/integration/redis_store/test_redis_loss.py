@@ -62,6 +62,7 @@ async def test_connection_that_was_lost_while_idle_is_not_noticed(start_server: 
     server = start_server()
     async with RedisBackend(server.url) as backend:
         (task_id,) = await backend.enqueue([make_task()])
+        await asyncio.sleep(1.1)
         server.stop()
         server.start()
 

@@ -60,6 +60,20 @@ async def test_claims_come_with_the_next_trip_that_is_answered(backend: RedisBac
     assert {claim.attempt for claim in claims} == {1}
 
 
+@pytest.mark.parametrize("between", range(12))
+async def test_claims_that_were_answered_are_not_told_again(backend: RedisBackend, between: int) -> None:
+    worker, other = await register(backend), await register(backend)
+    await backend.enqueue([make_task() for _ in range(2)])
+    await backend.claim(other.id, ["nothing"], limit=1, lease=30.0)
+    first = await backend.claim(worker.id, None, limit=1, lease=30.0)
+    for _ in range(between):
+        await backend.claim(other.id, ["nothing"], limit=1, lease=30.0)
+
+    second = await backend.claim(worker.id, None, limit=1, lease=30.0)
+
+    assert len({claim.id for claim in first + second}) == 2
+
+
 async def test_outcomes_are_accepted_whose_answer_was_lost(backend: RedisBackend, proxy: Proxy) -> None:
     worker = await register(backend)
     claim = await run_one(backend, worker)

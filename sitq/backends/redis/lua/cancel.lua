@@ -10,7 +10,7 @@ verb('cancel', {'allow-oom'}, function()
     elseif state == 'running' then
       call('HSET', task_key(id), 'x', 1)
       wake(id)
-      stops = true
+      topics.stop = true
       reached[#reached + 1] = id
     end
   end

@@ -66,27 +66,26 @@ local function take_outcomes()
   return signs
 end
 
--- Make scheduled tasks ready whose moment has come.
-local function promote()
-  for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'scheduled', '-inf', as_text(now), 'LIMIT', 0, 500)) do
+local function make_all_ready(ids, source, state)
+  for _, id in ipairs(ids) do
     local queue, seq, priority, due = unpack(task(id, 'q', 'seq', 'p', 'due'))
-    call('ZREM', base .. 'scheduled', id)
+    call('ZREM', base .. source, id)
     make_ready(id, queue, priority or 0, tonumber(due), seq)
     call('HSET', task_key(id), 's', 'ready')
-    move(id, seq, queue, 'scheduled', 'ready')
+    move(id, seq, queue, state, 'ready')
   end
+end
+
+-- Make scheduled tasks ready whose moment has come.
+local function promote()
+  local due = call('ZRANGEBYSCORE', base .. 'scheduled', '-inf', as_text(now), 'LIMIT', 0, 500)
+  make_all_ready(due, 'scheduled', 'scheduled')
 end
 
 -- Make tasks ready that waited for a worker of this Python version.
 local function unpark(python)
-  local parked = base .. 'parked:' .. python
-  for _, id in ipairs(call('ZRANGE', parked, 0, 499)) do
-    local queue, seq, priority, due = unpack(task(id, 'q', 'seq', 'p', 'due'))
-    call('ZREM', parked, id)
-    make_ready(id, queue, priority or 0, tonumber(due), seq)
-    call('HSET', task_key(id), 's', 'ready')
-    move(id, seq, queue, 'parked', 'ready')
-  end
+  local parked = 'parked:' .. python
+  make_all_ready(call('ZRANGE', base .. parked, 0, 499), parked, 'parked')
 end
 
 local function claimable_lanes()
@@ -171,7 +170,7 @@ end
 -- What the last trip took and handed out, as far as it still holds, if it was never answered.
 local function recover(signs)
   local trip, given = unpack(call('HMGET', base .. 'w:' .. worker, 'trip', 'given'))
-  if not trip or not unanswered:find(trip, 1, true) then return {} end
+  if not trip or not (unanswered .. ' '):find(trip .. ' ', 1, true) then return {} end
   given = cjson.decode(given)
   for place, sign in ipairs(signs) do
     local first = FIRST_OUTCOME + (place - 1) * 8

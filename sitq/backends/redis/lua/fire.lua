@@ -20,7 +20,7 @@ verb('fire', {}, function()
     local id = store_occurrence(name, ARGV[place], ARGV[place + 1])
     if id == ARGV[place] then ids[#ids + 1] = id end
   end
-  replans = true
+  topics.schedules = true
   finish_writes()
   return ids
 end)

@@ -11,8 +11,8 @@ verb('pause_schedule', {'allow-oom'}, function()
     call('HDEL', key, 'paused')
     set_or_clear(key, 'next', ARGV[3])
   end
-  wake(queue)
-  replans = true
+  wake_lane(queue)
+  topics.schedules = true
   finish_writes()
   return 1
 end)

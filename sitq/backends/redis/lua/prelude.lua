@@ -38,13 +38,13 @@ local function in_slices(command, key, values)
   end
 end
 
-local counts, moves, wakes, woken, stops, replans, next_due
+local counts, moves, wakes, woken, topics, next_due
 
 local function begin(keys, arguments)
   call, base, ARGV = redis.call, keys[1], arguments
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
-  counts, moves, wakes, woken, stops, replans, next_due = {}, {}, {}, {}, false, false, nil
+  counts, moves, wakes, woken, topics, next_due = {}, {}, {}, {}, {}, nil
 end
 
 -- Make a verb known. Its flags tell the server what it may do when memory is full, and on a replica.
@@ -81,6 +81,12 @@ local function wake(key)
     woken[key] = true
     wakes[#wakes + 1] = key
   end
+end
+
+-- Note that a lane may have more to hand out.
+local function wake_lane(queue)
+  topics.lanes = true
+  wake(queue)
 end
 
 local function plan(due)
@@ -120,11 +126,13 @@ local function write_moves()
   for key, pairs_ in pairs(come) do in_slices('ZADD', base .. key, pairs_) end
 end
 
--- One message for all that changed: microseconds until a task becomes due, "stop" where one is to stop and "schedules"
--- where one of those changed, then the keys.
+-- One message for all that changed: microseconds until a task becomes due, topics ("lanes", "stop" where a running task
+-- is to stop, "schedules"), then the keys.
 local function publish()
-  if #wakes == 0 and not next_due and not replans then return end
-  local message = {next_due and as_text(math.max(next_due - now, 0)) or '', (stops and 'stop ' or '') .. (replans and 'schedules' or '')}
+  if #wakes == 0 and not next_due and not topics.schedules then return end
+  local names = {}
+  for name in pairs(topics) do names[#names + 1] = name end
+  local message = {next_due and as_text(math.max(next_due - now, 0)) or '', table.concat(names, ' ')}
   if #wakes <= WIDEST then
     for _, key in ipairs(wakes) do message[#message + 1] = key end
   else

@@ -22,8 +22,8 @@ verb('put_schedule', {}, function()
   end
   if not (goes_on and before[4]) then set_or_clear(key, 'next', next_moment) end
   call('SADD', base .. 'schedules', name)
-  wake(queue)
-  replans = true
+  wake_lane(queue)
+  topics.schedules = true
   finish_writes()
   return info(name)
 end)

@@ -2,7 +2,7 @@
 
 verb('remove_schedule', {'allow-oom'}, function()
   call('DEL', schedule_key(ARGV[1]))
-  replans = true
+  topics.schedules = true
   finish_writes()
   return call('SREM', base .. 'schedules', ARGV[1])
 end)

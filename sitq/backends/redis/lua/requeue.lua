@@ -37,7 +37,7 @@ local function requeue(id)
   end
   call('HSET', task_key(id), 's', target, 'due', as_text(now))
   move(id, seq, queue, state, target)
-  wake(queue)
+  wake_lane(queue)
   return true
 end
 

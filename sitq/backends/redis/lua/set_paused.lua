@@ -2,6 +2,6 @@
 
 verb('set_paused', {'allow-oom'}, function()
   call(ARGV[2] == '1' and 'SADD' or 'SREM', base .. 'paused', ARGV[1])
-  wake(ARGV[1])
+  wake_lane(ARGV[1])
   finish_writes()
 end)

@@ -7,7 +7,7 @@ end
 local function make_ready(id, queue, priority, due, seq)
   call('ZADD', base .. 'ready:' .. queue, -priority, place_in_lane(due, seq, id))
   call('SADD', base .. 'lanes', queue)
-  wake(queue)
+  wake_lane(queue)
 end
 
 local function make_scheduled(id, due)
