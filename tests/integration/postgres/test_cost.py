@@ -1,7 +1,7 @@
 """What tasks cost the server: flushes of its log, notifications, pages read. The server counts, so nothing blurs it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import asyncpg
 import pytest
@@ -12,7 +12,7 @@ from servers.postgres import fresh_schema
 from sitq import TaskQueue, Worker
 from sitq.backends.postgres import PostgresBackend
 from sitq.backends.postgres.claims import Exchange, exchange
-from sitq.core import Claim
+from sitq.core import Claim, Outcome
 
 TASKS = 2000
 
@@ -91,6 +91,29 @@ async def test_many_keys_become_one_notification_of_anything(queue: TaskQueue, n
 
     await asyncio.sleep(0.1)
     assert notifications[1:] == ["{}"]
+
+
+class Counting(PostgresBackend):
+    """Notes how many outcomes and claims each trip carried."""
+
+    trips: list[tuple[int, int]]
+
+    async def exchange(
+        self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float
+    ) -> tuple[set[str], list[Claim]]:
+        accepted, claims = await super().exchange(outcomes, worker_id, queues, limit=limit, lease=lease)
+        self.trips.append((len(outcomes), len(claims)))
+        return accepted, claims
+
+
+async def test_lone_task_costs_one_trip_to_claim_and_one_to_finish(queue: TaskQueue, url: str) -> None:
+    backend = Counting(url)
+    backend.trips = []
+    async with backend, Worker(backend, poll_interval=60):
+        await (await queue.enqueue(asyncio.sleep, 0.05))
+
+    claimed = backend.trips.index((0, 1))
+    assert backend.trips[claimed + 1] == (1, 0)
 
 
 async def test_idle_worker_writes_nothing(durable: str) -> None:
