@@ -55,7 +55,7 @@ class Session:
                 await connection.close(timeout=_CLOSE)
 
     def abandon(self) -> None:
-        """Let go of a connection whose loop has ended or which another process opened."""
+        """Let go of a connection whose loop has ended."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(RuntimeError, OSError):

@@ -104,9 +104,10 @@ class OpenStore:
         await self._acting.close()
 
     def abandon(self) -> None:
-        """Let go of connections whose loop has ended or which another process opened."""
-        self._acting.abandon()
-        self._looking.abandon()
+        """Let go of connections whose loop has ended, or which another process opened and goes on using."""
+        if self._pid == os.getpid():
+            self._acting.abandon()
+            self._looking.abandon()
 
     async def act(self, verb: Verb, argument: Any, *, weight: int = 1) -> Any:
         """Run one request of a verb, together with others that came while the last ones were under way."""
