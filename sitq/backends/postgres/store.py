@@ -5,7 +5,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from sitq.backends.batching import Batcher
 from sitq.backends.postgres import reads
@@ -13,7 +13,7 @@ from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.bell import Bell
 from sitq.backends.postgres.claims import Exchange, Exchanged, exchange
 from sitq.backends.postgres.owners import Owners
-from sitq.backends.postgres.schema import prepare
+from sitq.backends.postgres.schema import identify, prepare
 from sitq.backends.postgres.session import Connection, Session
 from sitq.core import Claim, Outcome
 from sitq.exceptions import BackendError, ConnectionError, SitqError
@@ -70,8 +70,7 @@ class OpenStore:
         await self._acting.open()
         try:
             await self._acting.call(lambda connection: prepare(connection, self.address, create=create))
-            statement = self.address.sql("select store::text from sitq.meta")
-            return cast(str, await self._acting.call(lambda connection: connection.fetchval(statement)))
+            return await self._acting.call(lambda connection: identify(connection, self.address))
         except BaseException:
             await self._acting.close()
             raise
