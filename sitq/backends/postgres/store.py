@@ -51,11 +51,12 @@ class OpenStore:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._acting = Session(address)
+        self._acting = Session(address, on_open=self._act_again)
         self._looking = Session(address, on_open=self._listen)
         self._batcher: Batcher[_Request, Any] = Batcher(self._write)
         self._bell = Bell()
         self._owners = Owners(address)
+        self._opened_before = False
         self._exchange = Verb(self._exchange_one, again=True)
         self._finish = Verb(self._finish_together, together=True, again=True)
         self._trips: dict[str | None, int] = {}  # exchanges whose answer has not come, by worker
@@ -186,6 +187,11 @@ class OpenStore:
         seconds = await connection.fetchval(self.address.sql(_NEXT_DUE))
         if seconds is not None:
             self._bell.plan(seconds)
+
+    async def _act_again(self, _: Connection) -> None:
+        if self._opened_before:
+            self._owners.forgive()
+        self._opened_before = True
 
     async def _listen(self, connection: Connection) -> None:
         """Hear of changes on a connection that was opened, and wake all: what came before was not heard."""

@@ -157,6 +157,22 @@ async def test_claims_are_told_again_after_several_losses_and_an_error(proxy: Pr
     assert len({claim.id for claim in claims}) == 4
 
 
+async def test_leases_that_ran_out_while_the_server_was_away_hold_for_one_more(
+    proxy: Proxy, behind: PostgresBackend
+) -> None:
+    worker, silent = await register(behind), await register(behind, lease=1.0)
+    await behind.enqueue([make_task()])
+    (claim,) = await claim_all(behind, silent)
+    await asyncio.sleep(1.1)
+    proxy.cut()
+
+    at_once = await claim_all(behind, worker)
+
+    (later,) = await eventually(lambda: claim_all(behind, worker))
+    assert at_once == []
+    assert (later.id, later.attempt) == (claim.id, 2)
+
+
 async def test_enqueue_whose_answer_was_lost_stores_once(proxy: Proxy, behind: PostgresBackend) -> None:
     task = make_task(key="report", on_conflict="raise")
     proxy.swallow_replies(1)
