@@ -93,6 +93,14 @@ class OpenStore:
                 f"{self.address.shown} is open on another event loop; make one PostgresBackend for each loop"
             )
 
+    def check_change(self) -> None:
+        """Refuse, beside what `check_use` refuses, changes of a store that is only to be read."""
+        self.check_use()
+        if self.address.read_only:
+            raise BackendError(
+                f"{self.address.shown} is open for reading only; open it without read_only to change tasks"
+            )
+
     async def close(self) -> None:
         self.check_use()
         await self._batcher.drain()
@@ -111,11 +119,7 @@ class OpenStore:
 
     async def act(self, verb: Verb, argument: Any, *, weight: int = 1) -> Any:
         """Run one request of a verb, together with others that came while the last ones were under way."""
-        self.check_use()
-        if self.address.read_only:
-            raise BackendError(
-                f"{self.address.shown} is open for reading only; open it without read_only to change tasks"
-            )
+        self.check_change()
         return await self._batcher.do(_Request(verb, argument), weight=weight)
 
     async def read(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
@@ -188,8 +192,10 @@ class OpenStore:
         if seconds is not None:
             self._bell.plan(seconds)
 
-    async def _act_again(self, _: Connection) -> None:
+    async def _act_again(self, connection: Connection) -> None:
+        """Look at a server that comes back: it may have another schema by now, and nobody could renew a lease."""
         if self._opened_before:
+            await prepare(connection, self.address, create=False)
             self._owners.forgive()
         self._opened_before = True
 

@@ -23,7 +23,7 @@ begin
     (select min(due_at) from sitq.task where state = 0) as due,
     exists (select from sitq.task where state = -2 and python = me.python) as has_parked
   into look;
-  if ids is null and not look.has_parked and look.due > clock_timestamp() is not false
+  if ids is null and not look.has_parked and coalesce(look.due > clock_timestamp(), true)
     and not exists (select from sitq.task where state = 1)
   then
     wanted := 0;  -- and nothing is locked or written: idle workers cost no flush of the log
