@@ -72,6 +72,7 @@ class Shift:
         self._release_at: float | None = None  # when to stop waiting for running tasks; None while not stopping
         self._claimed_at = 0.0
         self._changed = False  # since the last look for cancelled tasks
+        self._came_short = False  # the last trip brought less than was asked for: the store had no more
         self._wake = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -152,7 +153,7 @@ class Shift:
             self._changed = False
             with contextlib.suppress(*Trouble):  # met again by the next trip
                 self._obey(await self._backend.stop_requests(self._info.id))
-        if not self._outcomes and (not claims or self._room() <= 0):
+        if not self._outcomes and (self._came_short or self._room() <= 0):
             if self._until_empty and not self._running:
                 return self._release_at is None and await self._firing.fire_due()
             await self._doze()
@@ -180,6 +181,7 @@ class Shift:
             # What a full disk refused is kept for later; what was written all the same is refused the second time.
             self._outcomes = outcomes + self._outcomes
             raise
+        self._came_short = len(claims) < limit
         self._budget.note(finished=len(outcomes), claimed=len(claims), asked=limit)
         for outcome in outcomes if len(accepted) < len(outcomes) else ():
             if outcome.id not in accepted:

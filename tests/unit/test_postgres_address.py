@@ -34,6 +34,14 @@ def test_password_of_a_url_that_cannot_be_read_is_not_shown() -> None:
     assert "s3cret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("sign", "/?#")
+def test_password_that_ends_the_login_too_early_is_refused(sign: str) -> None:
+    with pytest.raises(ValidationError, match="percent-encoded") as refusal:
+        PostgresBackend(f"postgresql://ada:s3{sign}cret@db.example/jobs")
+
+    assert "s3" not in str(refusal.value)
+
+
 def test_schema_is_sitq_unless_named_and_goes_into_statements() -> None:
     assert address("postgresql://db/jobs").sql("select 1 from sitq.task") == 'select 1 from "sitq".task'
     assert address("postgresql://db/jobs?schema=mail").sql("select 1 from sitq.task") == 'select 1 from "mail".task'

@@ -79,6 +79,8 @@ def _split(url: str) -> SplitResult:
         raise ValidationError(
             f"the URL of a PostgreSQL store is like postgresql://user@host/database, got one of {parts.scheme!r}"
         )
+    if "@" in parts.path or parts.fragment or any("@" in part.partition("=")[0] for part in parts.query.split("&")):
+        raise ValidationError("user and password must have /, ?, # and @ percent-encoded, got some as they are")
     return parts
 
 

@@ -111,6 +111,7 @@ class PostgresBackend(Backend):
         return cast(list[str], await self._store.act(_ENQUEUE, tasks_, weight=len(tasks_)))
 
     async def enqueue_on(self, connection: object, tasks_: Sequence[Task]) -> list[str]:
+        self._store.check_change()
         return await sharing.enqueue_on(connection, self._address, self._store_id, tasks_)
 
     async def results(self, ids: Collection[str]) -> dict[str, Result]:

@@ -26,8 +26,8 @@ _RELEASE = "select sitq.release($1::bigint[], $2::bigint[])"
 class Owners:
     """Finds workers that died, and gives back what they held.
 
-    A worker is dead when its process has surely ended, or when its lease is over. After a suspend every lease looks
-    over, so that for one lease only the first proof counts.
+    A worker is dead when its process has surely ended, or when its lease is over. After a suspend, or a time in which
+    nobody reached the server, every lease looks over: for one lease only the first proof counts then.
     """
 
     def __init__(self, address: Address) -> None:
@@ -36,8 +36,13 @@ class Owners:
         self._wall: float | None = None
         self._wall_read_at = 0.0
         self._no_lease_ends_before = 0.0
+        self._was_away = False
         self._neighbours: tuple[ProcessIdentity, ...] = ()
         self._one_died = False
+
+    def forgive(self) -> None:
+        """Give all workers a lease's time to be heard of: the server was away, maybe for all of them."""
+        self._was_away = True
 
     @property
     def may_look(self) -> bool:
@@ -54,7 +59,7 @@ class Owners:
         monotonic = time.monotonic()
         rows = await connection.fetch(self._address.sql(_LIVING), worker_id)
         if rows:
-            self._notice_suspend(monotonic, wall=rows[0][7], longest_lease=max(row[5] for row in rows))
+            self._notice_absence(monotonic, wall=rows[0][7], longest_lease=max(row[5] for row in rows))
         dead, overdue, set_back, neighbours = [], [], [], []
         for seq, _, host, pid, process, _, is_over, _, is_too_long in rows:
             identity = ProcessIdentity(host, pid, process)
@@ -78,10 +83,11 @@ class Owners:
         self._one_died = self._one_died or any(identity.is_surely_dead() for identity in self._neighbours)
         return self._one_died
 
-    def _notice_suspend(self, monotonic: float, *, wall: float, longest_lease: float) -> None:
-        if self._wall is not None and wall - self._wall > monotonic - self._wall_read_at + _JUMP:
+    def _notice_absence(self, monotonic: float, *, wall: float, longest_lease: float) -> None:
+        jumped = self._wall is not None and wall - self._wall > monotonic - self._wall_read_at + _JUMP
+        if jumped or self._was_away:
             self._no_lease_ends_before = monotonic + longest_lease
-        self._wall, self._wall_read_at = wall, monotonic
+        self._wall, self._wall_read_at, self._was_away = wall, monotonic, False
 
 
 _HEARTBEAT = """select sitq.heartbeat($1::text, $2::text, $3::bigint, $4::text, $5::text, $6::bigint, $7::text,

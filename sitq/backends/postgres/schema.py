@@ -7,7 +7,7 @@ import asyncpg
 from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.session import Connection
 from sitq.core import TaskStatus
-from sitq.exceptions import BackendError
+from sitq.exceptions import BackendError, ConfigurationError
 
 PARKED, BLOCKED, SCHEDULED, READY, RUNNING, SUCCESS, FAILED, CANCELLED = range(-2, 6)
 
@@ -47,6 +47,24 @@ async def prepare(connection: Connection, address: Address, *, create: bool) -> 
         version = await _version(connection, address)
         if version < SCHEMA_VERSION:
             await _migrate(connection, address, version)
+
+
+_IDENTITY = "select store::text, current_setting('default_transaction_isolation') from sitq.meta"
+
+
+async def identify(connection: Connection, address: Address) -> str:
+    """Tell the store's own id.
+
+    Raises:
+        ConfigurationError: transactions do not see what others have committed meanwhile, on which the store relies.
+    """
+    store, isolation = await connection.fetchrow(address.sql(_IDENTITY))
+    if isolation != "read committed":
+        raise ConfigurationError(
+            f"{address.shown} needs default_transaction_isolation 'read committed', this user has {isolation!r}; "
+            "alter role"
+        )
+    return str(store)
 
 
 async def _migrate(connection: Connection, address: Address, version: int) -> None:

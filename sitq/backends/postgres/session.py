@@ -55,7 +55,7 @@ class Session:
                 await connection.close(timeout=_CLOSE)
 
     def abandon(self) -> None:
-        """Let go of a connection whose loop has ended or which another process opened."""
+        """Let go of a connection whose loop has ended."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(RuntimeError, OSError):
@@ -93,6 +93,14 @@ class Session:
             raise BackendError(f"{self._address.shown} was closed; connect() again")
         if connection is None or connection.is_closed():
             connection = self._connection = await self._reconnect()
+        return await self._run(act, connection)
+
+    async def _run(self, act: Callable[[Connection], Awaitable[T]], connection: Connection) -> T:
+        """Run something, and give the connection up if it was lost.
+
+        Raises:
+            PostgresError: the server refused, which may pass when it is tried again.
+        """
         try:
             return await act(connection)
         except TimeoutError as exc:
@@ -130,12 +138,12 @@ class Session:
             raise lost(self._address, exc) from exc
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as exc:
             raise self._refused(exc) from exc
-        if self._on_open is not None:
-            try:
-                await self._on_open(connection)
-            except BaseException:
-                connection.terminate()
-                raise
+        try:
+            if self._on_open is not None:
+                await self._run(self._on_open, connection)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     def _refused(self, exc: Exception) -> SitqError:

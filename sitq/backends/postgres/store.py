@@ -5,7 +5,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from sitq.backends.batching import Batcher
 from sitq.backends.postgres import reads
@@ -13,7 +13,7 @@ from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.bell import Bell
 from sitq.backends.postgres.claims import Exchange, Exchanged, exchange
 from sitq.backends.postgres.owners import Owners
-from sitq.backends.postgres.schema import prepare
+from sitq.backends.postgres.schema import identify, prepare
 from sitq.backends.postgres.session import Connection, Session
 from sitq.core import Claim, Outcome
 from sitq.exceptions import BackendError, ConnectionError, SitqError
@@ -51,11 +51,12 @@ class OpenStore:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._acting = Session(address)
+        self._acting = Session(address, on_open=self._act_again)
         self._looking = Session(address, on_open=self._listen)
         self._batcher: Batcher[_Request, Any] = Batcher(self._write)
         self._bell = Bell()
         self._owners = Owners(address)
+        self._opened_before = False
         self._exchange = Verb(self._exchange_one, again=True)
         self._finish = Verb(self._finish_together, together=True, again=True)
         self._trips: dict[str | None, int] = {}  # exchanges whose answer has not come, by worker
@@ -70,8 +71,7 @@ class OpenStore:
         await self._acting.open()
         try:
             await self._acting.call(lambda connection: prepare(connection, self.address, create=create))
-            statement = self.address.sql("select store::text from sitq.meta")
-            return cast(str, await self._acting.call(lambda connection: connection.fetchval(statement)))
+            return await self._acting.call(lambda connection: identify(connection, self.address))
         except BaseException:
             await self._acting.close()
             raise
@@ -93,6 +93,14 @@ class OpenStore:
                 f"{self.address.shown} is open on another event loop; make one PostgresBackend for each loop"
             )
 
+    def check_change(self) -> None:
+        """Refuse, beside what `check_use` refuses, changes of a store that is only to be read."""
+        self.check_use()
+        if self.address.read_only:
+            raise BackendError(
+                f"{self.address.shown} is open for reading only; open it without read_only to change tasks"
+            )
+
     async def close(self) -> None:
         self.check_use()
         await self._batcher.drain()
@@ -104,17 +112,14 @@ class OpenStore:
         await self._acting.close()
 
     def abandon(self) -> None:
-        """Let go of connections whose loop has ended or which another process opened."""
-        self._acting.abandon()
-        self._looking.abandon()
+        """Let go of connections whose loop has ended, or which another process opened and goes on using."""
+        if self._pid == os.getpid():
+            self._acting.abandon()
+            self._looking.abandon()
 
     async def act(self, verb: Verb, argument: Any, *, weight: int = 1) -> Any:
         """Run one request of a verb, together with others that came while the last ones were under way."""
-        self.check_use()
-        if self.address.read_only:
-            raise BackendError(
-                f"{self.address.shown} is open for reading only; open it without read_only to change tasks"
-            )
+        self.check_change()
         return await self._batcher.do(_Request(verb, argument), weight=weight)
 
     async def read(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
@@ -186,6 +191,13 @@ class OpenStore:
         seconds = await connection.fetchval(self.address.sql(_NEXT_DUE))
         if seconds is not None:
             self._bell.plan(seconds)
+
+    async def _act_again(self, connection: Connection) -> None:
+        """Look at a server that comes back: it may have another schema by now, and nobody could renew a lease."""
+        if self._opened_before:
+            await prepare(connection, self.address, create=False)
+            self._owners.forgive()
+        self._opened_before = True
 
     async def _listen(self, connection: Connection) -> None:
         """Hear of changes on a connection that was opened, and wake all: what came before was not heard."""

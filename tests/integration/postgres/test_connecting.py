@@ -11,7 +11,7 @@ from servers.postgres import fresh_schema
 
 from sitq import TaskQueue
 from sitq.backends.postgres import PostgresBackend
-from sitq.exceptions import BackendError, ConnectionError, SitqError
+from sitq.exceptions import BackendError, ConfigurationError, ConnectionError, SitqError
 
 
 async def refusal(backend: PostgresBackend) -> SitqError:
@@ -73,6 +73,13 @@ async def test_wrong_password(own_server: Server) -> None:
 
     assert isinstance(error, ConnectionError)
     assert "refuses the password" in str(error)
+
+
+async def test_isolation_that_hides_what_others_have_done(url: str) -> None:
+    error = await refusal(PostgresBackend(f"{url}&default_transaction_isolation=serializable"))
+
+    assert isinstance(error, ConfigurationError)
+    assert "needs default_transaction_isolation 'read committed', this user has 'serializable'" in str(error)
 
 
 async def test_newer_schema(url: str, plain: asyncpg.Connection) -> None:

@@ -1,7 +1,7 @@
 """What tasks cost the server: flushes of its log, notifications, pages read. The server counts, so nothing blurs it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import asyncpg
 import pytest
@@ -12,7 +12,7 @@ from servers.postgres import fresh_schema
 from sitq import TaskQueue, Worker
 from sitq.backends.postgres import PostgresBackend
 from sitq.backends.postgres.claims import Exchange, exchange
-from sitq.core import Claim
+from sitq.core import Claim, Outcome
 
 TASKS = 2000
 
@@ -93,6 +93,29 @@ async def test_many_keys_become_one_notification_of_anything(queue: TaskQueue, n
     assert notifications[1:] == ["{}"]
 
 
+class Counting(PostgresBackend):
+    """Notes how many outcomes and claims each trip carried."""
+
+    trips: list[tuple[int, int]]
+
+    async def exchange(
+        self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float
+    ) -> tuple[set[str], list[Claim]]:
+        accepted, claims = await super().exchange(outcomes, worker_id, queues, limit=limit, lease=lease)
+        self.trips.append((len(outcomes), len(claims)))
+        return accepted, claims
+
+
+async def test_lone_task_costs_one_trip_to_claim_and_one_to_finish(queue: TaskQueue, url: str) -> None:
+    backend = Counting(url)
+    backend.trips = []
+    async with backend, Worker(backend, poll_interval=60):
+        await (await queue.enqueue(asyncio.sleep, 0.05))
+
+    claimed = backend.trips.index((0, 1))
+    assert backend.trips[claimed + 1] == (1, 0)
+
+
 async def test_idle_worker_writes_nothing(durable: str) -> None:
     async with TaskQueue(durable) as queue:
         await queue.options(delay=60.0).enqueue(double, 1)
@@ -130,27 +153,54 @@ async def pages_of(backend: PostgresBackend, act: Callable[[asyncpg.Connection],
     return await backend._store._acting.call(measure)
 
 
-async def test_claiming_and_finishing_read_no_more_of_a_large_store(url: str) -> None:
+async def pages_of_a_trip(backend: PostgresBackend, tasks: int) -> int:
+    """Count the pages that one trip reads which finishes so many tasks and claims the next ones."""
+    worker = await register(backend)
+    claims: list[Claim] = []
+
+    async def step(connection: asyncpg.Connection) -> None:
+        nonlocal claims
+        request = Exchange([success(claim) for claim in claims], worker.id, None, tasks)
+        claims = (await exchange(connection, backend._address, request, trip=1, again=False)).claims
+        assert len(claims) == tasks
+
+    return await pages_of(backend, step)
+
+
+async def test_trips_read_no_more_of_a_large_store(url: str) -> None:
     async with PostgresBackend(url) as backend:
-        worker = await register(backend)
-
-        async def step(connection: asyncpg.Connection) -> None:
-            claims: list[Claim] = []
-            for _ in range(2):
-                request = Exchange([success(claim) for claim in claims], worker.id, None, 32)
-                claims = (await exchange(connection, backend._address, request, trip=1, again=False)).claims
-            assert len(claims) == 32
-
         # The plans are made while the store is small, and must serve when it is large: as they are for a worker.
         await backend.enqueue([make_task() for _ in range(1000)])
-        small = await pages_of(backend, step)
-        await fill(backend, worker.id)
-        large = await pages_of(backend, step)
+        small = await pages_of_a_trip(backend, 32)
+        await fill(backend)
+        large = await pages_of_a_trip(backend, 32)
 
     assert large < 2 * small, f"{small} pages of a small store, {large} of a large one"
 
 
-async def fill(backend: PostgresBackend, worker_id: str) -> None:
+async def test_trips_walk_what_is_dead_in_an_index_once(url: str, plain: asyncpg.Connection) -> None:
+    """What passed through the store leaves dead rows, which the server clears away only now and then."""
+    async with PostgresBackend(url) as backend:
+        await plain.execute(backend._address.sql("alter table sitq.task set (autovacuum_enabled = off)"))
+        await backend.enqueue([make_task() for _ in range(100)])
+        before = await pages_of_a_trip(backend, 1)
+        await pass_through(backend, 20_000)
+        after = await pages_of_a_trip(backend, 1)
+        index = await plain.fetchval(
+            "select pg_relation_size($1::text::regclass) / 8192", f"{backend._address.schema}.task_ready"
+        )
+
+    assert after < before + 2 * index
+
+
+async def pass_through(backend: PostgresBackend, count: int) -> None:
+    worker = await register(backend)
+    for _ in range(count // 1000):
+        await backend.enqueue([make_task() for _ in range(1000)])
+        await backend.finish([success(claim) for claim in await backend.claim(worker.id, None, limit=1000, lease=30.0)])
+
+
+async def fill(backend: PostgresBackend) -> None:
     """Add what claims must not read: ended and scheduled ones, ready ones of a paused lane, and those behind."""
     worker = await register(backend)
     for _ in range(10):

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import pytest
 from contract.builders import claim_all, eventually, make_task, register, retry, success
 from servers import Server, Servers
@@ -14,7 +15,7 @@ from postgres.proxy import Proxy
 from sitq import TaskQueue, Worker
 from sitq.backends.postgres import PostgresBackend
 from sitq.core import TaskStatus
-from sitq.exceptions import ConnectionError
+from sitq.exceptions import BackendError, ConnectionError
 from sitq.views import TaskQuery
 
 
@@ -144,17 +145,45 @@ async def test_outcomes_whose_answer_was_lost_are_accepted_once(proxy: Proxy, be
     assert [attempt.attempt for attempt in await behind.attempts(third.id)] == [1]
 
 
-async def test_claims_are_told_again_after_several_losses_and_an_error(proxy: Proxy, behind: PostgresBackend) -> None:
-    worker = await register(behind)
-    await behind.enqueue([make_task() for _ in range(4)])
-    proxy.swallow_replies(2)
-    with pytest.raises(ConnectionError):
-        await behind.claim(worker.id, None, limit=2, lease=30.0)
+async def test_claims_are_told_again_after_several_losses_and_an_error(proxy: Proxy) -> None:
+    async with PostgresBackend(fresh_schema(proxy.url), reconnect_timeout=0.0) as backend:
+        worker = await register(backend)
+        await backend.enqueue([make_task() for _ in range(4)])
+        proxy.swallow_replies(2)
+        with pytest.raises(ConnectionError):
+            await backend.claim(worker.id, None, limit=2, lease=30.0)
 
-    claims = await claim_all(behind, worker)
+        claims = await claim_all(backend, worker)
 
-    assert sorted(claim.attempt for claim in claims) == [1, 1, 1, 1]
+    assert proxy.cuts_left == 0
+    assert [claim.attempt for claim in claims] == [1, 1, 1, 1]
     assert len({claim.id for claim in claims}) == 4
+
+
+async def test_leases_that_ran_out_while_the_server_was_away_hold_for_one_more(
+    proxy: Proxy, behind: PostgresBackend
+) -> None:
+    worker, silent = await register(behind), await register(behind, lease=1.0)
+    await behind.enqueue([make_task()])
+    (claim,) = await claim_all(behind, silent)
+    await asyncio.sleep(1.1)
+    proxy.cut()
+
+    at_once = await claim_all(behind, worker)
+
+    (later,) = await eventually(lambda: claim_all(behind, worker))
+    assert at_once == []
+    assert (later.id, later.attempt) == (claim.id, 2)
+
+
+async def test_schema_that_was_migrated_meanwhile_is_refused(
+    proxy: Proxy, behind: PostgresBackend, plain: asyncpg.Connection
+) -> None:
+    await plain.execute(behind._address.sql("update sitq.meta set version = 99"))
+    proxy.cut()
+
+    with pytest.raises(BackendError, match="has schema version 99, this sitq knows 1"):
+        await behind.enqueue([make_task()])
 
 
 async def test_enqueue_whose_answer_was_lost_stores_once(proxy: Proxy, behind: PostgresBackend) -> None:

@@ -1,11 +1,12 @@
-"""Opens a store, forks, and prints what each verb says to the child: fork_a_child.py PATH"""
+"""Opens a store, forks, and prints what each verb says to the child: fork_a_child.py PATH_OR_URL"""
 
 import asyncio
 import os
 import sys
 import warnings
 
-from sitq.backends.sqlite import SQLiteBackend
+from sitq.backends import backend_from_url
+from sitq.backends.base import Backend
 from sitq.core import Task, new_task_id
 from sitq.exceptions import BackendError
 from sitq.views import TaskQuery
@@ -13,7 +14,7 @@ from sitq.views import TaskQuery
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside threads, rightly
 
 
-async def use(backend: SQLiteBackend) -> None:
+async def use(backend: Backend) -> None:
     task = Task(id=new_task_id(), name="greet", payload=b"")
     for verb in (backend.enqueue([task]), backend.list_tasks(TaskQuery()), backend.wait([], timeout=0.1)):
         try:
@@ -26,7 +27,7 @@ async def use(backend: SQLiteBackend) -> None:
             print("not refused")
 
 
-def use_in_child(backend: SQLiteBackend) -> None:
+def use_in_child(backend: Backend) -> None:
     if (child := os.fork()) == 0:
         asyncio.run(use(backend))
         os._exit(0)
@@ -34,7 +35,7 @@ def use_in_child(backend: SQLiteBackend) -> None:
 
 
 async def main() -> None:
-    async with SQLiteBackend(sys.argv[1]) as backend:
+    async with backend_from_url(sys.argv[1]) as backend:
         await backend.stats()
         use_in_child(backend)
         await backend.enqueue([Task(id="parent", name="greet", payload=b"")])

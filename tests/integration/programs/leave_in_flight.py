@@ -1,12 +1,12 @@
-"""Ends its loop while operations are in flight, and then uses the backend again: leave_in_flight.py PATH"""
+"""Ends its loop while operations are in flight, and then uses the backend again: leave_in_flight.py PATH_OR_URL"""
 
 import asyncio
 import sys
 
-from sitq.backends.sqlite import SQLiteBackend
+from sitq.backends import backend_from_url
 from sitq.core import Task, new_task_id
 
-backend = SQLiteBackend(sys.argv[1])
+backend = backend_from_url(sys.argv[1])
 unfinished = set()
 
 

@@ -1,12 +1,12 @@
-"""Stores a task and ends without closing its backend: leave_open.py PATH"""
+"""Stores a task and ends without closing its backend: leave_open.py PATH_OR_URL"""
 
 import asyncio
 import sys
 
-from sitq.backends.sqlite import SQLiteBackend
+from sitq.backends import backend_from_url
 from sitq.core import Task, new_task_id
 
-backend = SQLiteBackend(sys.argv[1])
+backend = backend_from_url(sys.argv[1])
 
 
 async def main() -> None:

@@ -1,13 +1,13 @@
-"""Uses one backend on three loops in turn and closes it on a fourth: reuse_on_next_loop.py PATH"""
+"""Uses one backend on three loops in turn and closes it on a fourth: reuse_on_next_loop.py PATH_OR_URL"""
 
 import asyncio
 import sys
 
-from sitq.backends.sqlite import SQLiteBackend
+from sitq.backends import backend_from_url
 from sitq.core import Task, new_task_id
 from sitq.views import TaskQuery
 
-backend = SQLiteBackend(sys.argv[1])
+backend = backend_from_url(sys.argv[1])
 
 
 async def use() -> None:

@@ -28,7 +28,7 @@ declare
   lanes text[] := '{}';
 begin
   for one in
-    select seq, id, queue, state, key from sitq.task where id = any(ids) and state >= 4 order by seq for update
+    select seq, id, queue, state, key from sitq.task where id = any(ids) and state + 0 >= 4 order by seq for update
   loop
     continue when exists (select from sitq.task where key = one.key and state < 3);
     perform sitq.remember(array[one.seq], null);
@@ -100,18 +100,11 @@ begin
   return removed;
 end $$;
 
--- Whether an unfinished task needs this one, which stays until that has taken it.
-create or replace function sitq.is_needed(task_seq bigint) returns boolean
-language sql stable as $$
-  select exists (
-    select from sitq.dependency join sitq.task as dependent on dependent.seq = dependency.task
-    where dependency.needs = task_seq and dependent.state < 3)
-$$;
-
--- Remove final tasks whose retention is over, or that ended so many seconds ago.
+-- Remove final tasks whose retention is over, or that ended so many seconds ago. What an unfinished task needs stays until
+-- that has taken it.
 create or replace function sitq.purge(older_than float8, states smallint[], most integer) returns integer
 language plpgsql
-set enable_seqscan = off
+set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
   moment timestamptz := clock_timestamp();
@@ -120,19 +113,19 @@ begin
   if older_than is null then
     seqs := array(
       select seq from sitq.task
-      where purge_at is not null and purge_at <= moment and state = any(states) and state >= 3 and not sitq.is_needed(seq)
-      order by purge_at limit most for update skip locked);
+      where purge_at is not null and purge_at <= moment and state = any(states) and state >= 3 and not exists (
+        select from sitq.dependency join sitq.task as dependent on dependent.seq = dependency.task
+        where dependency.needs = task.seq and dependent.state < 3)
+      order by purge_at limit most for update of task skip locked);
   else
     seqs := array(
       select seq from sitq.task
-      where state >= 3 and finished_at <= moment - older_than * interval '1 second' and state = any(states)
-        and not sitq.is_needed(seq)
-      order by finished_at limit most for update skip locked);
+      where state >= 3 and finished_at <= moment - older_than * interval '1 second' and state = any(states) and not exists (
+        select from sitq.dependency join sitq.task as dependent on dependent.seq = dependency.task
+        where dependency.needs = task.seq and dependent.state < 3)
+      order by finished_at limit most for update of task skip locked);
   end if;
-  if cardinality(seqs) = 0 then
-    return 0;
-  end if;
-  return sitq.forget(seqs);
+  return case when cardinality(seqs) > 0 then sitq.forget(seqs) else 0 end;
 end $$;
 
 create or replace function sitq.set_paused(lane text, paused boolean) returns void

@@ -92,7 +92,7 @@ begin
     -- The lock comes first: who ends another need of the same task is then seen by the statements below.
     select array_agg(seq) into hit from (
       select seq from sitq.task
-      where state = -1 and seq = any(array(select task from sitq.dependency where needs = any(ended)))
+      where state + 0 = -1 and seq = any(array(select task from sitq.dependency where needs = any(ended)))
       order by seq for update) as locked;
     exit when hit is null;
 
@@ -110,7 +110,7 @@ begin
       select seq, (
         select count(*) from sitq.dependency join sitq.task as needed on needed.seq = dependency.needs
         where dependency.task = dependent.seq and needed.state < 3 and needed.seq <> all(ended)) as needs
-      from sitq.task as dependent where seq = any(hit) and state = -1),
+      from sitq.task as dependent where seq = any(hit) and state + 0 = -1),
     moved as (
       update sitq.task set
         waiting = rest.needs, state = case when rest.needs > 0 then -1 when due_at > moment then 0 else 1 end

@@ -1,5 +1,6 @@
 -- The worker's hot verb: hand outcomes in, take tasks out, in one trip. Plans are generic and never walk a table: one that
--- was made while the table was small would be kept when it is large.
+-- was made while the table was small would be kept when it is large. Where ids or seqs are given, the state stands as
+-- state + 0, which hides it from the planner: it would walk a partial index, with all that is dead in it, for each of them.
 
 -- Kinds of rows: 0 is a claim, 1 an outcome that was refused, 2 the seconds until the next task becomes due.
 create or replace function sitq.exchange(
@@ -10,7 +11,7 @@ create or replace function sitq.exchange(
   kind integer, id text, attempt integer, name text, queue text, payload bytea, failures integer, crashes integer,
   max_attempts bigint, timeout float8, executor text, waited boolean, meta text, scheduled_at timestamptz)
 language plpgsql
-set enable_seqscan = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
   me record;
@@ -20,10 +21,11 @@ begin
   wanted := case when found then wanted else 0 end;
   select
     (select min(due_at) from sitq.task where state = 0) as due,
-    exists (select from sitq.task where state = 1) as has_ready,
     exists (select from sitq.task where state = -2 and python = me.python) as has_parked
   into look;
-  if ids is null and not look.has_ready and not look.has_parked and look.due > clock_timestamp() is not false then
+  if ids is null and not look.has_parked and coalesce(look.due > clock_timestamp(), true)
+    and not exists (select from sitq.task where state = 1)
+  then
     wanted := 0;  -- and nothing is locked or written: idle workers cost no flush of the log
   end if;
   if wanted > 0 then
@@ -76,7 +78,7 @@ begin
     update sitq.task set state = told.state, cause = told.cause, value = told.value, error = told.error,
       traceback = told.traceback, started_at = moment - told.duration * interval '1 second', finished_at = moment,
       purge_at = moment + task.retention * interval '1 second', trip = trip_id
-    from told where task.id = told.id and task.attempt = told.attempt and task.state = 2
+    from told where task.id = told.id and task.attempt = told.attempt and task.state + 0 = 2
     returning task.seq, task.id, task.queue, task.state),
   counted as (
     insert into sitq.counter
@@ -121,7 +123,7 @@ begin
   woken := woken_before;
   due := due_before;
   select seq, queue, cancel into found_task from sitq.task
-  where id = task_id and attempt = number and task.state = 2 for update;
+  where id = task_id and attempt = number and task.state + 0 = 2 for update;
   if not found then
     return;
   end if;
@@ -171,23 +173,15 @@ begin
     get diagnostics missing = row_count;
     missing := wanted - missing;
   end if;
-  lanes := sitq.open_lanes(lanes);
-
   while missing > 0 loop
-    select array_agg(seq) into heads from (
-      select head.seq from unnest(lanes) as lane(name) cross join lateral (
-        select task.seq, task.priority, task.due_at from sitq.task
-        where task.state = 1 and task.queue = lane.name and task.seq <> all(seen)
-        order by task.priority desc, task.due_at, task.seq limit missing) as head
-      order by head.priority desc, head.due_at, head.seq limit missing) as best;
-    exit when heads is null;
+    heads := sitq.heads(lanes, missing, seen);
+    exit when cardinality(heads) = 0;
     seen := seen || heads;
     select
       array_agg(locked.seq) filter (where not locked.late and not locked.foreign_code),
       array_agg(locked.seq) filter (where locked.late),
       array_agg(locked.seq) filter (where locked.foreign_code and not locked.late)
     into fit, expired, foreigners from (
-      -- + 0 hides the state from the planner, which would walk all of the index of ready tasks for each head.
       select task.seq, coalesce(task.expires_at < moment, false) as late,
         coalesce(task.python <> version, false) as foreign_code
       from sitq.task where task.seq = any(heads) and task.state + 0 = 1 for update skip locked) as locked;
@@ -220,21 +214,41 @@ begin
   end if;
 end $$;
 
--- Name the lanes to claim from: those asked for, or all that have something ready, but not those that are paused.
-create or replace function sitq.open_lanes(lanes text[]) returns text[]
+-- Find the first ready tasks of lanes that are not paused, in the order of claims. No lanes mean all.
+create or replace function sitq.heads(lanes text[], most integer, seen bigint[]) returns bigint[]
 language plpgsql as $$
+declare
+  lane text := '';
+  found_seqs bigint[] := '{}';
+  resting text[] := array(select queue from sitq.paused);
+  seqs bigint[];
+  lane_count integer := 0;
 begin
-  if lanes is null then
-    -- One look at the index for each lane; a plain distinct would walk all that is ready.
-    lanes := array(
-      with recursive lane(name) as (
-        select min(queue) from sitq.task where state = 1
-        union all
-        select (select min(queue) from sitq.task where state = 1 and queue > lane.name)
-        from lane where lane.name is not null)
-      select name from lane where name is not null);
+  if lanes is not null then
+    return array(
+      select head.seq from (select distinct unnest(lanes)) as wanted(name) cross join lateral (
+        select seq, priority, due_at from sitq.task where state = 1 and queue = wanted.name and seq <> all(seen)
+        order by priority desc, due_at, seq limit most) as head
+      where wanted.name <> all(resting)
+      order by head.priority desc, head.due_at, head.seq limit most);
   end if;
-  return array(select distinct name from unnest(lanes) as lane(name) where name not in (select queue from sitq.paused));
+  -- One walk for each lane: what is dead at the head of its index is passed once.
+  loop
+    select min(ready.queue), array_agg(ready.seq) into lane, seqs from (
+      select queue, seq, first_value(queue) over () as first_lane from (
+        select queue, seq from sitq.task where state = 1 and queue > lane and seq <> all(seen)
+        order by queue, priority desc, due_at, seq limit most) as walked) as ready
+    where ready.queue = ready.first_lane;
+    exit when lane is null;
+    continue when lane = any(resting);
+    found_seqs := found_seqs || seqs;
+    lane_count := lane_count + 1;
+  end loop;
+  if lane_count > 1 then
+    found_seqs := array(
+      select seq from sitq.task where seq = any(found_seqs) order by priority desc, due_at, seq limit most);
+  end if;
+  return found_seqs;
 end $$;
 
 -- Make scheduled tasks ready whose moment has come, and those that waited for this version of Python.

@@ -4,7 +4,7 @@ create or replace function sitq.report(
   places integer[], streams text[], texts bytea[]
 ) returns void
 language plpgsql
-set enable_seqscan = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
   moment timestamptz := clock_timestamp();
@@ -14,7 +14,7 @@ begin
   with told as (select * from unnest(ids, attempts) with ordinality as told(id, attempt, place)),
   held as (
     select task.seq, task.id, task.attempt from sitq.task join told on task.id = told.id and task.attempt = told.attempt
-    where task.state = 2 order by task.seq for update of task)
+    where task.state + 0 = 2 order by task.seq for update of task)  -- + 0: see exchange.sql
   select array_agg(held.seq order by told.place) into seqs
   from told left join held on held.id = told.id and held.attempt = told.attempt;
 
