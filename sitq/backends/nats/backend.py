@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sitq.backends.base import Backend
-from sitq.backends.hosts import host_of, is_here
 from sitq.backends.nats import claims, listing, moving, output, owners, purging, reads, schedules, tasks
 from sitq.backends.nats.address import parse
 from sitq.backends.nats.connection import Connection
