@@ -31,8 +31,10 @@ async def exchange(store: Store, outcomes: Sequence[Outcome], demand: Demand) ->
         candidates = _Candidates(store, worker, demand) if worker is not None and demand.limit > 0 else None
         accepted, claimed = await trip.make(left, candidates)
         claimed += known.claimed
-        if candidates is not None and not claimed:
+        # Who has just claimed and asks for more at once is content with what the shelf shows: what is new wakes it.
+        if candidates is not None and not claimed and (outcomes or demand.worker_id != store.last_claimant):
             claimed = await _claim_what_is_new(store, trip, candidates)
+        store.last_claimant = demand.worker_id if claimed else ""
         payloads = await store.payloads(claimed)
         for task_id in known.unsure:
             store.unsure.pop(task_id, None)

@@ -156,8 +156,10 @@ class Replica:
     def _put(self, shelf: Shelf, record: Record) -> None:
         if self._ended.get(record.id, 0) > record.seq:
             return
+        before = shelf.open.get(record.id)
         shelf.put(record)
-        self.bell.ring((record.id,))
+        if before is not None and before.facts.get("attempt") == record.facts.get("attempt"):
+            self.bell.ring((record.id,))  # it tells of its progress, or is to stop; that it has begun wakes nobody
         if record.status is TaskStatus.PENDING:
             self._plan()
 

@@ -46,6 +46,7 @@ class Store:
         self.looked_at = float("-inf")  # when dead workers were looked for, by the monotonic clock
         self.known_lanes: set[str] = set()
         self.unsure: dict[str, int] = {}  # attempts by id, whose claim or end may be made although no answer came
+        self.last_claimant = ""  # the worker that got something the last time
         self.purged_up_to = 0  # the sequence where the next look for what may go begins
 
     def check_use(self) -> None:
