@@ -25,7 +25,8 @@ class Feed:
     """Reads what a store's stream holds, then what is written into it.
 
     Args:
-        full: begin with the last record of each subject; without it only what is new is told.
+        full: tell all that is followed, from the last record of each subject on; without it only which tasks end from
+            now on, by subjects without bodies.
         on_begin: called before the first message, each time that the feed begins anew.
         on_message: called with subject, sequence and body.
         on_begun: called when all is told that the stream held at the beginning.
@@ -121,7 +122,8 @@ class Feed:
             "deliver_subject": inbox,
             "deliver_policy": "last_per_subject" if self._full else "new",
             "ack_policy": "none",
-            "filter_subjects": self._subjects.followed,
+            "filter_subjects": self._subjects.followed if self._full else self._subjects.ends,
+            "headers_only": not self._full,
             "idle_heartbeat": int(_PULSE * _NANO),
             "flow_control": True,
             "inactive_threshold": int(_KEPT * _NANO),
