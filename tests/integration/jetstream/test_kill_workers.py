@@ -77,6 +77,7 @@ async def test_killed_workers_task_begins_again_at_once(queue: TaskQueue, start_
     assert second.started_at.timestamp() - killed_at < 2.5
 
 
+@pytest.mark.slow
 async def test_frozen_workers_late_outcome_is_refused(queue: TaskQueue, start_worker: Callable[..., Program]) -> None:
     frozen = start_worker(lease=0.6)
     task = await queue.enqueue(make_nap(), 3.0)
