@@ -53,8 +53,7 @@ class Feed:
         self._expected = 1
         self._heard_at = 0.0
         self._following = connection.loop.create_task(self._follow())
-        self._reached = 0
-        self._progress: asyncio.Future[None] | None = None  # of those who wait for a sequence
+        self._progress: asyncio.Future[None] | None = None  # of those who wait for more
         self.begun = asyncio.Event()  # all that the stream held at the beginning is told
 
     async def close(self) -> None:
@@ -79,7 +78,7 @@ class Feed:
                 self.begin_anew()
                 await asyncio.sleep(0.05)
                 continue
-            while self._reached < answer["delivered"]["stream_seq"]:
+            while self._expected <= answer["delivered"]["consumer_seq"]:
                 self._progress = self._progress or self._connection.loop.create_future()
                 await asyncio.shield(self._progress)
             if not answer["num_pending"]:
@@ -101,7 +100,6 @@ class Feed:
     async def _begin(self) -> Callable[[], Awaitable[None]]:
         self._broken.clear()
         self.begun.clear()
-        self._reached = 0
         self._name = f"feed-{secrets.token_hex(8)}"
         self._expected, self._heard_at = 1, self._connection.loop.time()
         self._on_begin()
@@ -136,7 +134,7 @@ class Feed:
             what="follow the store",
         )
         if not self._full or answer["num_pending"] + answer["delivered"]["consumer_seq"] == 0:
-            self._has_reached(answer["delivered"]["stream_seq"], all_told=True)
+            self._has_told(all_of_it=True)
 
     async def _watch(self) -> None:
         """Wait until the feed is broken, or silent for too long."""
@@ -164,7 +162,8 @@ class Feed:
             return
         self._expected += 1
         self._on_message(message.subject, seq, message.data)
-        self._has_reached(seq, all_told=pending == 0)
+        self._connection.knows_up_to(seq)
+        self._has_told(all_of_it=pending == 0)
 
     async def _take_signal(self, message: Msg) -> None:
         headers = message.headers or {}
@@ -175,9 +174,8 @@ class Feed:
         if int(headers.get("Nats-Last-Consumer", 0)) >= self._expected:
             self._broken.set()  # the last messages were lost on the way
 
-    def _has_reached(self, seq: int, *, all_told: bool) -> None:
-        self._reached = max(self._reached, seq)
-        if all_told and not self.begun.is_set():
+    def _has_told(self, *, all_of_it: bool) -> None:
+        if all_of_it and not self.begun.is_set():
             self._on_begun()
             self.begun.set()
         if self._progress is not None:
