@@ -203,6 +203,7 @@ class Connection:
 
     async def _read_fresh(self, filters: Sequence[str]) -> list[Found]:
         """Read from whichever server of a cluster answers, again if it lags behind what is known here."""
+        await self.level()
         filters = [*filters, self.always_there] if self.always_there else filters
         deadline = self._loop.time() + self._timeout
         while True:
@@ -213,12 +214,24 @@ class Connection:
                 raise ServerAwayError(f"a NATS server of {self._address.shown} lags behind the others")
             await asyncio.sleep(_LAG)
 
+    async def level(self) -> None:
+        """Wait until all servers that keep the stream, any of which may answer, have what is written until now."""
+        deadline = self._loop.time() + self._timeout
+        while self.always_there and self._loop.time() < deadline:
+            answer = await self.call(f"STREAM.INFO.{self.stream}", what="tell how far its servers are")
+            self.knows_up_to(answer["state"]["last_seq"])
+            others = answer.get("cluster", {}).get("replicas") or ()
+            if not any(other.get("lag") for other in others if not other.get("offline")):
+                return
+            await asyncio.sleep(_LAG)
+
     def knows_up_to(self, seq: int) -> None:
         """Expect what is read from now on to include this sequence."""
         self._known_up_to = max(self._known_up_to, seq)
 
     async def scan(self, subject: str, *, start: int, batch: int) -> list[Found]:
         """Read messages whose subjects match a filter, in the order of the stream from sequence `start` on."""
+        await self.level()
         return (await self._direct({"seq": max(1, start), "next_by_subj": subject, "batch": batch})).found
 
     async def scan_all(self, subject: str) -> list[Found]:

@@ -69,6 +69,7 @@ class Feed:
         while True:
             await self.begun.wait()
             try:
+                await self._connection.level()
                 answer = await self._connection.call(
                     f"CONSUMER.INFO.{self._connection.stream}.{self._name}", what="tell how far a feed is"
                 )
