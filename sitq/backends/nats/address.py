@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from sitq.backends.hosts import host_of, is_here
 from sitq.exceptions import ConfigurationError
@@ -75,8 +75,13 @@ def _hide(host: str) -> str:
     return f"{who}:***@{name}" if colon else f"***@{name}"
 
 
-def token(text: str) -> str:
+def text(word: str) -> str:
+    """Read what `token` wrote."""
+    return unquote(word) if word != "%" else ""
+
+
+def token(given: str) -> str:
     """Write any text as one word of a subject, no two texts alike."""
-    if (text.isascii() and text.isalnum()) or _PLAIN.fullmatch(text):
-        return text
-    return quote(text, safe="").replace(".", "%2E").replace("~", "%7E") or "%"
+    if (given.isascii() and given.isalnum()) or _PLAIN.fullmatch(given):
+        return given
+    return quote(given, safe="").replace(".", "%2E").replace("~", "%7E") or "%"

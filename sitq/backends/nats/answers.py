@@ -22,6 +22,13 @@ class Found(NamedTuple):
     behind: int = 0
 
 
+class Read(NamedTuple):
+    """What was found, and the sequence up to which the server that looked has the stream; 0 when it does not say."""
+
+    found: list[Found]
+    up_to: int
+
+
 class _Group:
     """The answers to several questions that were sent together."""
 
@@ -53,7 +60,7 @@ class Answers:
         """Make a subject for an answer, and what will hold it.
 
         Args:
-            many: it comes as a list of messages.
+            many: it is a `Read` of several messages.
         """
         self._number += 1
         key = str(self._number)
@@ -126,7 +133,7 @@ class Answers:
         if future.done():
             return
         if headers["Status"] in ("204", "404"):
-            future.set_result(found)
+            future.set_result(Read(found, int(headers.get("Nats-UpTo-Sequence", 0))))
         else:
             text = headers.get("Description", "JetStream does not answer")
             future.set_exception(error_of({"code": int(headers["Status"]), "description": text}, "read"))

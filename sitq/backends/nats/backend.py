@@ -7,6 +7,7 @@ from datetime import datetime
 from sitq.backends.base import Backend
 from sitq.backends.nats import claims, listing, moving, output, owners, purging, reads, schedules, tasks
 from sitq.backends.nats.address import parse
+from sitq.backends.nats.candidates import Demand
 from sitq.backends.nats.connection import Connection
 from sitq.backends.nats.schema import open_stream
 from sitq.backends.nats.store import Store
@@ -124,7 +125,7 @@ class NATSBackend(Backend):
         self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float
     ) -> tuple[set[str], list[Claim]]:
         wanted = None if queues is None else frozenset(queues)
-        return await claims.exchange(self._writable, outcomes, claims.Demand(worker_id, wanted, limit))
+        return await claims.exchange(self._writable, outcomes, Demand(worker_id, wanted, limit))
 
     async def report(self, reports: Sequence[Report]) -> None:
         await self._outputs.report(self._writable, reports)

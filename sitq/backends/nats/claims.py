@@ -1,23 +1,15 @@
 """The worker's verbs on a NATS store: claim and finish, results first, in one trip."""
 
-from collections.abc import Collection, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sitq.backends.nats import endings
+from sitq.backends.nats.candidates import Candidates, Demand
 from sitq.backends.nats.owners import alive, release_dead
-from sitq.backends.nats.records import Record, instant, without
+from sitq.backends.nats.records import Record, instant
 from sitq.backends.nats.shelf import Document
 from sitq.backends.nats.store import Step, Store
 from sitq.core import Claim, Outcome, TaskStatus
-
-
-class Demand(NamedTuple):
-    """What a worker asks for when it claims; `limit` 0 asks for nothing."""
-
-    worker_id: str = ""
-    queues: Collection[str] | None = None
-    limit: int = 0
 
 
 async def exchange(store: Store, outcomes: Sequence[Outcome], demand: Demand) -> tuple[set[str], list[Claim]]:
@@ -28,11 +20,13 @@ async def exchange(store: Store, outcomes: Sequence[Outcome], demand: Demand) ->
         known = await _look_again(store, outcomes, worker)
         left = [outcome for outcome in outcomes if outcome.id not in known.accepted]
         demand = demand._replace(limit=demand.limit - len(known.claimed))
-        candidates = _Candidates(store, worker, demand) if worker is not None and demand.limit > 0 else None
+        candidates = Candidates(store, worker, demand) if worker is not None and demand.limit > 0 else None
         accepted, claimed = await trip.make(left, candidates)
         claimed += known.claimed
-        if candidates is not None and not claimed:
+        # Who has just claimed and asks for more at once is content with what the shelf shows: what is new wakes it.
+        if candidates is not None and not claimed and (outcomes or demand.worker_id != store.last_claimant):
             claimed = await _claim_what_is_new(store, trip, candidates)
+        store.last_claimant = demand.worker_id if claimed else ""
         payloads = await store.payloads(claimed)
         for task_id in known.unsure:
             store.unsure.pop(task_id, None)
@@ -46,7 +40,7 @@ async def finish(store: Store, outcomes: Sequence[Outcome]) -> set[str]:
     return accepted
 
 
-async def _claim_what_is_new(store: Store, trip: "_Trip", candidates: "_Candidates") -> list[Record]:
+async def _claim_what_is_new(store: Store, trip: "_Trip", candidates: Candidates) -> list[Record]:
     """Claim after a look at what the shelf does not show yet, until something is claimed or nothing comes up."""
     await store.replica.catch_up()
     _, claimed = await trip.make((), candidates)
@@ -105,64 +99,8 @@ async def _worker(store: Store, demand: Demand) -> Document | None:
         worker = alive(store, demand.worker_id)
     if worker is not None:
         await release_dead(store, demand.worker_id)
+        await store.correct_doubtful()
     return worker
-
-
-class _Candidates:
-    """Takes tasks off the shelf for one worker, as long as it wants more.
-
-    Attributes:
-        met: tasks came up the last time, whether or not they could be claimed.
-    """
-
-    def __init__(self, store: Store, worker: Document, demand: Demand) -> None:
-        self._store = store
-        self._worker = worker
-        self._demand = demand
-        self._taken: list[Record] = []
-        self.met = False
-
-    async def steps(self) -> list[Step]:
-        """Make the steps that claim what is next, and those that end what must not start any more."""
-        store, python = self._store, self._worker.facts["python"]
-        now = store.clock.now()
-        line = store.replica.shelf.take(self._demand.queues, python, now)
-        steps: list[Step] = []
-        claims = 0
-        self._taken = []
-        while claims < self._demand.limit and (batch := list(islice(line, self._demand.limit - claims))):
-            self._taken += batch
-            spoiled = await endings.spoiled(store, batch) if any(record.waited for record in batch) else {}
-            for record in batch:
-                step = self._step(record, spoiled.get(record.id), now)
-                claims += step.facts.get("status") == "running"
-                steps.append(step)
-        self.met = bool(steps)
-        return steps
-
-    def _step(self, record: Record, spoiled: str | None, now: int) -> Step:
-        if record.facts.get("expires_at", now) < now:
-            return endings.expired(self._store, record)
-        if spoiled is not None and (step := endings.by_need(self._store, record, spoiled)) is not None:
-            return step
-        facts = without(record.facts, "recorded", "cause", "progress")
-        facts.update(
-            {
-                "status": "running",
-                "worker": self._worker.facts["id"],
-                "term": self._worker.facts["term"],
-                "attempt": record.facts.get("attempt", 0) + 1,
-                "started_at": now,
-                "born": record.born,
-            }
-        )
-        return Step(record, facts, record.tail)
-
-    def put_back(self) -> None:
-        """Line those up again that were not reached, as after trouble with the server."""
-        for record in self._taken:
-            self._store.replica.shelf.line_up_again(record)
-        self._taken = []
 
 
 class _Trip:
@@ -179,7 +117,7 @@ class _Trip:
         if kind is not None:
             self._store.unsure.update(self._tried)
 
-    async def make(self, outcomes: Sequence[Outcome], candidates: _Candidates | None) -> tuple[set[str], list[Record]]:
+    async def make(self, outcomes: Sequence[Outcome], candidates: Candidates | None) -> tuple[set[str], list[Record]]:
         """Finish and claim in one trip; answers the ids that were accepted, and the claimed tasks."""
         store = self._store
         records = await _running(store, outcomes)
@@ -188,13 +126,13 @@ class _Trip:
         self._tried.update((step.record.id, step.facts.get("attempt", 0)) for step in (*finishing, *claiming))
         try:
             made = await store.take([*finishing, *claiming]) if finishing or claiming else []
-        finally:
+        except BaseException:
             if candidates is not None:
                 candidates.put_back()
+            raise
         finished, claimed = made[: len(finishing)], made[len(finishing) :]
         lost = [step.record for step, record in zip(claiming, claimed, strict=True) if record is None]
-        if lost:
-            await store.correct(lost)
+        store.doubt(lost)
         accepted = await _insist(store, outcomes, finishing, finished)
         taken = [record for record in claimed if record is not None]
         await endings.settle(store, endings.bad_ends([*accepted.values(), *taken]))

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from sitq.backends.nats.address import Address
-from sitq.backends.nats.answers import Answers, Found
+from sitq.backends.nats.answers import Answers, Found, Read
 from sitq.backends.nats.errors import ServerAwayError, error_of
 from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionError
 
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 _EXPECT = "Nats-Expected-Last-Subject-Sequence"
 _EXPECT_WITHIN = f"{_EXPECT}-Subject"
 _READ_AT_ONCE = 256  # subjects in one read of many
+_SCANNED_AT_ONCE = 500
+_LAG = 0.005  # seconds until a server that lags is asked again
 
 
 class Write(NamedTuple):
@@ -69,7 +71,9 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()
         self._replies = Answers(timeout=timeout, server=address.shown)
+        self._known_up_to = 0
         self.stream = address.prefix
+        self.always_there = ""  # a subject that is read along where several servers keep the stream
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -80,10 +84,9 @@ class Connection:
         return self._client.max_payload
 
     @property
-    def server_version(self) -> str:
-        return str(
-            self._client._server_info.get("version", "")
-        )  # the driver's own property knows no development builds
+    def server_version(self) -> tuple[int, int]:
+        version = self._client.connected_server_version
+        return version.major, version.minor
 
     @property
     def connected(self) -> bool:
@@ -142,6 +145,7 @@ class Connection:
         for number, write in enumerate(writes):
             await self._publish(write, reply=f"{replies}{number}")
         answers: list[dict[str, Any]] = await self._replies.within_time(future)
+        self.knows_up_to(max((answer["seq"] for answer in answers if "error" not in answer), default=0))
         return [error_of(answer["error"], "write") if "error" in answer else int(answer["seq"]) for answer in answers]
 
     async def write_together(self, writes: Sequence[Write]) -> int:
@@ -159,6 +163,7 @@ class Connection:
         answer: dict[str, Any] = await self._replies.within_time(future)
         if "error" in answer:
             raise error_of(answer["error"], "write")
+        self.knows_up_to(answer["seq"])
         return int(answer["seq"])
 
     async def write_blindly(self, writes: Sequence[Write]) -> None:
@@ -190,28 +195,63 @@ class Connection:
         return answer
 
     async def read(self, filters: Sequence[str]) -> list[Found]:
-        """Read the last message of each subject that matches one of the filters, at most 1,000 for each 256 filters."""
-        slices = [filters[start : start + _READ_AT_ONCE] for start in range(0, len(filters), _READ_AT_ONCE)]
+        """Read the last message of each subject that matches one of the filters, each of which may match a few."""
         found: list[Found] = []
-        for slice_ in slices:
-            found += await self._direct({"multi_last": slice_, "batch": 1000})
+        for start in range(0, len(filters), _READ_AT_ONCE):
+            found += await self._read_fresh(filters[start : start + _READ_AT_ONCE])
         return found
+
+    async def _read_fresh(self, filters: Sequence[str]) -> list[Found]:
+        """Read from whichever server of a cluster answers, again if it lags behind what is known here."""
+        await self.level()
+        filters = [*filters, self.always_there] if self.always_there else filters
+        deadline = self._loop.time() + self._timeout
+        while True:
+            read = await self._direct({"multi_last": filters, "batch": 1000})
+            if not read.up_to or read.up_to >= self._known_up_to:
+                return [message for message in read.found if message.subject != self.always_there]
+            if self._loop.time() > deadline:
+                raise ServerAwayError(f"a NATS server of {self._address.shown} lags behind the others")
+            await asyncio.sleep(_LAG)
+
+    async def level(self) -> None:
+        """Wait until all servers that keep the stream, any of which may answer, have what is written until now."""
+        deadline = self._loop.time() + self._timeout
+        while self.always_there and self._loop.time() < deadline:
+            answer = await self.call(f"STREAM.INFO.{self.stream}", what="tell how far its servers are")
+            self.knows_up_to(answer["state"]["last_seq"])
+            others = answer.get("cluster", {}).get("replicas") or ()
+            if not any(other.get("lag") for other in others if not other.get("offline")):
+                return
+            await asyncio.sleep(_LAG)
+
+    def knows_up_to(self, seq: int) -> None:
+        """Expect what is read from now on to include this sequence."""
+        self._known_up_to = max(self._known_up_to, seq)
 
     async def scan(self, subject: str, *, start: int, batch: int) -> list[Found]:
         """Read messages whose subjects match a filter, in the order of the stream from sequence `start` on."""
-        return await self._direct({"seq": max(1, start), "next_by_subj": subject, "batch": batch})
+        await self.level()
+        return (await self._direct({"seq": max(1, start), "next_by_subj": subject, "batch": batch})).found
+
+    async def scan_all(self, subject: str) -> list[Found]:
+        """Read all messages whose subjects match a filter."""
+        found: list[Found] = []
+        while batch := await self.scan(subject, start=found[-1].seq + 1 if found else 1, batch=_SCANNED_AT_ONCE):
+            found += batch
+        return found
 
     async def count(self, subject: str) -> int:
         """Count the messages whose subjects match a filter."""
         first = await self.scan(subject, start=1, batch=1)
         return first[0].behind + 1 if first else 0
 
-    async def _direct(self, body: dict[str, Any]) -> list[Found]:
+    async def _direct(self, body: dict[str, Any]) -> Read:
         self._check()
         reply, future = self._replies.expect(many=True)
         await self._client.publish(f"$JS.API.DIRECT.GET.{self.stream}", json.dumps(body).encode(), reply=reply)
-        found: list[Found] = await self._replies.within_time(future)
-        return found
+        read: Read = await self._replies.within_time(future)
+        return read
 
     async def _publish(self, write: Write, headers: dict[str, str] | None = None, *, reply: str = "") -> None:
         self._check()

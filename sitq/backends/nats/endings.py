@@ -134,7 +134,7 @@ async def _dependents(store: Store, ended: Mapping[str, str]) -> dict[str, str]:
     """Tell who needs these tasks, and why it cannot run, by id."""
     reasons: dict[str, str] = {}
     for needed in ended:
-        for message in await store.connection.read([store.subjects.more(needed, "dependent", "*")]):
+        for message in await store.connection.scan_all(store.subjects.more(needed, "dependent", "*")):
             reasons.setdefault(message.body.decode(), f"task {needed}, which it needs, {ended[needed]}")
     return reasons
 

@@ -2,7 +2,8 @@
 
 from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionError
 
-WRONG_SEQUENCE = 10071  # a condition on the last sequence does not hold
+# A condition on the last sequence does not hold, or another write that it depends on is still under way.
+_COLLISIONS = (10071, 10164)
 # 10077 the stream is full, 10047 and 10023 the server has no storage or no resources left
 _FULL = (10077, 10047, 10023)
 _TOO_BIG = (10054,)
@@ -22,7 +23,7 @@ def error_of(answer: object, what: str) -> Exception:
     """Make an error of the `error` object in an answer of JetStream."""
     facts = answer if isinstance(answer, dict) else {}
     code, text = facts.get("err_code"), facts.get("description", "unknown error")
-    if code == WRONG_SEQUENCE:
+    if code in _COLLISIONS:
         return CollisionError(text)
     if code in _FULL:
         return ResourceExhaustionError(f"the NATS server has no room left to {what}: {text}")

@@ -25,7 +25,8 @@ class Feed:
     """Reads what a store's stream holds, then what is written into it.
 
     Args:
-        full: begin with the last record of each subject; without it only what is new is told.
+        full: tell all that is followed, from the last record of each subject on; without it only which tasks end from
+            now on, by subjects without bodies.
         on_begin: called before the first message, each time that the feed begins anew.
         on_message: called with subject, sequence and body.
         on_begun: called when all is told that the stream held at the beginning.
@@ -52,8 +53,7 @@ class Feed:
         self._expected = 1
         self._heard_at = 0.0
         self._following = connection.loop.create_task(self._follow())
-        self._reached = 0
-        self._progress: asyncio.Future[None] | None = None  # of those who wait for a sequence
+        self._progress: asyncio.Future[None] | None = None  # of those who wait for more
         self.begun = asyncio.Event()  # all that the stream held at the beginning is told
 
     async def close(self) -> None:
@@ -69,6 +69,7 @@ class Feed:
         while True:
             await self.begun.wait()
             try:
+                await self._connection.level()
                 answer = await self._connection.call(
                     f"CONSUMER.INFO.{self._connection.stream}.{self._name}", what="tell how far a feed is"
                 )
@@ -78,7 +79,7 @@ class Feed:
                 self.begin_anew()
                 await asyncio.sleep(0.05)
                 continue
-            while self._reached < answer["delivered"]["stream_seq"]:
+            while self._expected <= answer["delivered"]["consumer_seq"]:
                 self._progress = self._progress or self._connection.loop.create_future()
                 await asyncio.shield(self._progress)
             if not answer["num_pending"]:
@@ -100,7 +101,6 @@ class Feed:
     async def _begin(self) -> Callable[[], Awaitable[None]]:
         self._broken.clear()
         self.begun.clear()
-        self._reached = 0
         self._name = f"feed-{secrets.token_hex(8)}"
         self._expected, self._heard_at = 1, self._connection.loop.time()
         self._on_begin()
@@ -121,7 +121,8 @@ class Feed:
             "deliver_subject": inbox,
             "deliver_policy": "last_per_subject" if self._full else "new",
             "ack_policy": "none",
-            "filter_subjects": self._subjects.followed,
+            "filter_subjects": self._subjects.followed if self._full else self._subjects.ends,
+            "headers_only": not self._full,
             "idle_heartbeat": int(_PULSE * _NANO),
             "flow_control": True,
             "inactive_threshold": int(_KEPT * _NANO),
@@ -134,7 +135,7 @@ class Feed:
             what="follow the store",
         )
         if not self._full or answer["num_pending"] + answer["delivered"]["consumer_seq"] == 0:
-            self._has_reached(answer["delivered"]["stream_seq"], all_told=True)
+            self._has_told(all_of_it=True)
 
     async def _watch(self) -> None:
         """Wait until the feed is broken, or silent for too long."""
@@ -162,7 +163,8 @@ class Feed:
             return
         self._expected += 1
         self._on_message(message.subject, seq, message.data)
-        self._has_reached(seq, all_told=pending == 0)
+        self._connection.knows_up_to(seq)
+        self._has_told(all_of_it=pending == 0)
 
     async def _take_signal(self, message: Msg) -> None:
         headers = message.headers or {}
@@ -173,9 +175,8 @@ class Feed:
         if int(headers.get("Nats-Last-Consumer", 0)) >= self._expected:
             self._broken.set()  # the last messages were lost on the way
 
-    def _has_reached(self, seq: int, *, all_told: bool) -> None:
-        self._reached = max(self._reached, seq)
-        if all_told and not self.begun.is_set():
+    def _has_told(self, *, all_of_it: bool) -> None:
+        if all_of_it and not self.begun.is_set():
             self._on_begun()
             self.begun.set()
         if self._progress is not None:

@@ -85,7 +85,7 @@ async def attempts(store: Store, task_id: str) -> list[Attempt]:
     record = (await store.records([task_id])).get(task_id)
     if record is None or "attempt" not in record.facts:
         return []
-    found = await store.connection.read([store.subjects.more(task_id, "attempt", "*")])
+    found = await store.connection.scan_all(store.subjects.more(task_id, "attempt", "*"))
     last = record.facts["attempt"] if "recorded" in record.facts else record.facts["attempt"] - 1
     history = [_attempt(task_id, facts) for facts in (json.loads(message.body) for message in found)]
     told = sorted((attempt for attempt in history if attempt.attempt <= last), key=lambda attempt: attempt.attempt)

@@ -15,7 +15,7 @@ from sitq.backends.nats.records import Record, decoded
 from sitq.backends.nats.shelf import Document, Shelf
 from sitq.backends.nats.subjects import Subjects
 from sitq.backends.waiters import Waiters
-from sitq.core import TaskStatus
+from sitq.core import FINAL, TaskStatus
 from sitq.exceptions import BackendError
 
 _PATIENCE = 30.0  # seconds to wait for the open tasks; 100,000 come in 2
@@ -27,7 +27,7 @@ _TASK_ID = re.compile(r"[0-9a-f]{28}")
 class Replica:
     """Follows the store as far as somebody here needs it.
 
-    Who only waits for tasks by their ids is told of changes; who waits for lanes, claims or lists needs the shelf.
+    Who only waits for tasks by their ids is told of their ends; who waits for lanes, claims or lists needs the shelf.
     """
 
     def __init__(self, connection: Connection, subjects: Subjects, clock: StoreClock) -> None:
@@ -109,19 +109,21 @@ class Replica:
 
     def wrote(self, write: Write, seq: int) -> None:
         """Take a document that this backend has written itself, before the feed tells it."""
-        if self._feed is not None:
+        if self._full:
             self._apply(self.shelf, write.subject, seq, write.body)
 
     def put(self, record: Record) -> None:
         """Take an open record that this backend has written or read itself."""
-        if self._feed is not None:
+        if self._full:
             self._put(self.shelf, record)
 
     def ended(self, record: Record, seq: int) -> None:
         """Take the end of an open task that this backend has written itself, at sequence `seq`."""
-        if self._feed is not None:
+        if self._full:
             self._ended[record.id] = seq
             self._remove(self.shelf, record.id, seq)
+        else:
+            self.waiters.wake((record.id,))
 
     def _begin(self) -> None:
         self._loading = self.shelf if not self._full else Shelf()
@@ -135,9 +137,11 @@ class Replica:
     def _apply(self, shelf: Shelf, subject: str, seq: int, body: bytes) -> None:
         kind = self._subjects.kind_of(subject)
         if kind == "open":
-            known = shelf.open.get(subject.rpartition(".")[2])
-            if known is None or known.seq < seq or "%" in subject:  # else it was written here, and is known
+            known = shelf.open.get(self._subjects.id_of(subject))
+            if known is None or known.seq < seq:  # else it was written here, and is known
                 self._apply_task(shelf, seq, body)
+        elif kind in FINAL:
+            self.waiters.wake((self._subjects.id_of(subject),))
         elif kind in ("worker", "lane", "schedule"):
             facts, _, tail = body.partition(b"\n")
             document = Document(seq, json.loads(facts), tail) if facts else None
@@ -156,8 +160,10 @@ class Replica:
     def _put(self, shelf: Shelf, record: Record) -> None:
         if self._ended.get(record.id, 0) > record.seq:
             return
+        before = shelf.open.get(record.id)
         shelf.put(record)
-        self.waiters.wake((record.id,))
+        if before is not None and before.facts.get("attempt") == record.facts.get("attempt"):
+            self.waiters.wake((record.id,))  # it tells of its progress, or is to stop; that it has begun wakes nobody
         if record.status is TaskStatus.PENDING:
             self._plan()
 

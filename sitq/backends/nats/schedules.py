@@ -129,11 +129,8 @@ async def set_paused(store: Store, name: str, paused: bool, next_at: datetime | 
 
 
 async def _read_all(store: Store) -> list[Document]:
-    documents: list[Document] = []
-    start = 1
-    while batch := await store.connection.scan(store.subjects.schedules, start=start, batch=500):
-        documents += (_document(message) for message in batch if message.body)
-        start = batch[-1].seq + 1
+    found = await store.connection.scan_all(store.subjects.schedules)
+    documents = [_document(message) for message in found if message.body]
     return sorted(documents, key=lambda document: str(document.facts["name"]))
 
 

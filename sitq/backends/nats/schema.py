@@ -3,11 +3,10 @@
 The version stands in the stream's metadata; what brings an older one up to a newer goes into `open_stream`.
 """
 
-import re
 from typing import Any
 
 from sitq.backends.nats.address import Address
-from sitq.backends.nats.connection import Connection
+from sitq.backends.nats.connection import Connection, Write
 from sitq.backends.nats.errors import ServerAwayError
 from sitq.exceptions import BackendError, ConfigurationError
 
@@ -29,6 +28,8 @@ async def open_stream(connection: Connection, address: Address, *, create: bool)
         config = await _look(connection)
         if config is not None:
             _check(config, address)
+            if config["num_replicas"] > 1:
+                connection.always_there = _always_there(address)
             return
         if not create:
             raise BackendError(f"there is no store at {address.shown}; a queue or a worker makes it")
@@ -37,10 +38,9 @@ async def open_stream(connection: Connection, address: Address, *, create: bool)
 
 
 def _check_server(connection: Connection) -> None:
-    version = connection.server_version
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    if numbers < _OLDEST_SERVER:
-        raise ConfigurationError(f"a NATS server of version 2.12 or newer is needed, this one is {version}")
+    major, minor = connection.server_version
+    if (major, minor) < _OLDEST_SERVER:
+        raise ConfigurationError(f"a NATS server of version 2.12 or newer is needed, this one is {major}.{minor}")
 
 
 async def _look(connection: Connection) -> dict[str, Any] | None:
@@ -90,3 +90,9 @@ async def _make(connection: Connection, address: Address) -> None:
     except BackendError as exc:
         if "already in use" not in str(exc):
             raise
+    await connection.write([Write(_always_there(address), b"")])
+
+
+def _always_there(address: Address) -> str:
+    """Name a subject that every store has: a read that finds nothing does not say how far it looked."""
+    return f"{address.prefix}.store"

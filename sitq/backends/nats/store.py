@@ -16,6 +16,7 @@ from sitq.backends.nats.subjects import Subjects
 from sitq.exceptions import BackendError
 
 _WIDEST = 500  # transitions in one trip
+_DOUBT = 0.3  # seconds for which the feed may not yet have told what others wrote
 _TRIES = 50  # of a write that collides again and again
 _CHUNK = 512 * 1024  # bytes of a long payload or value in one message, unless the server takes less
 
@@ -45,7 +46,9 @@ class Store:
         self.replica = Replica(connection, subjects, self.clock)
         self.looked_at = float("-inf")  # when dead workers were looked for, by the monotonic clock
         self.known_lanes: set[str] = set()
+        self._doubtful: dict[str, tuple[Record, float]] = {}
         self.unsure: dict[str, int] = {}  # attempts by id, whose claim or end may be made although no answer came
+        self.last_claimant = ""  # the worker that got something the last time
         self.purged_up_to = 0  # the sequence where the next look for what may go begins
 
     def check_use(self) -> None:
@@ -117,6 +120,26 @@ class Store:
     async def bury(self, record: Record) -> None:
         """Take the open record of a task away that has ended. Only when its end is certain: this leaves nothing."""
         await self.connection.write_blindly([self.subjects.tombstone(record)])
+
+    def doubt(self, records: Collection[Record]) -> None:
+        """Keep those in mind that were not what the shelf shows: mostly the feed tells in a moment what they are."""
+        now = time.monotonic()
+        self._doubtful.update((record.id, (record, now)) for record in records)
+
+    async def correct_doubtful(self) -> None:
+        """Look at those of which the feed has told nothing."""
+        if not self._doubtful:
+            return
+        old = time.monotonic() - _DOUBT
+        shelf = self.replica.shelf.open
+        settled = {task_id for task_id, (record, _) in self._doubtful.items() if shelf.get(task_id) != record}
+        silent = [
+            record for task_id, (record, since) in self._doubtful.items() if since < old and task_id not in settled
+        ]
+        for task_id in (*settled, *(record.id for record in silent)):
+            del self._doubtful[task_id]
+        if silent:
+            await self.correct(silent)
 
     async def correct(self, records: Collection[Record]) -> None:
         """Look again at open tasks that are not what the shelf shows, and put it right."""

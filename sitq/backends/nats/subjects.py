@@ -1,6 +1,6 @@
 """The names of what a store's stream holds."""
 
-from sitq.backends.nats.address import token
+from sitq.backends.nats.address import text, token
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.records import Facts, Record, encoded
 from sitq.core import FINAL
@@ -20,6 +20,7 @@ class Subjects:
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.schedules = f"{prefix}.schedule.*"
+        self.ends = [self.ended(status) for status in FINAL]
         # What every worker follows.
         self.followed = [f"{prefix}.open.*.*", f"{prefix}.worker.*", f"{prefix}.lane.*", self.schedules]
 
@@ -59,6 +60,10 @@ class Subjects:
 
     def schedule(self, name: str) -> str:
         return f"{self.prefix}.schedule.{token(name)}"
+
+    def id_of(self, subject: str) -> str:
+        """Read the id at the end of a record's subject."""
+        return text(subject.rpartition(".")[2])
 
     def kind_of(self, subject: str) -> str:
         return subject[len(self.prefix) + 1 :].partition(".")[0]

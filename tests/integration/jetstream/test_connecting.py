@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-from contract.builders import make_task
+from contract.builders import make_task, register, run_one, success
 from servers import Server, Servers, free_port
 
 from sitq.backends import backend_from_url
@@ -72,6 +72,30 @@ async def test_password_is_asked_for_and_never_shown(tmp_path: Path) -> None:
     assert "sesame" not in wrong
     assert f"cannot reach the NATS server at nats://ada:***@{host}" in wrong
     assert shown == f"NATSBackend('nats://ada:***@{host}')"
+
+
+RIGHTS = """
+authorization { users = [ { user: ada, password: right, permissions: {
+  publish: ["jobs.>", "$JS.API.>", "$JS.FC.>"], subscribe: ["_INBOX.>"] } } ] }
+"""
+
+
+async def test_user_with_the_rights_that_the_page_names_can_use_a_store(tmp_path: Path) -> None:
+    from servers import nats
+
+    (tmp_path / "rights.conf").write_text(RIGHTS)
+    server = nats.server(tmp_path)
+    server._command += ["-c", str(tmp_path / "rights.conf")]
+    server.start()
+    try:
+        url = f"nats://ada:right@{server.url.removeprefix('nats://')}?prefix=jobs"
+        async with NATSBackend(url) as backend:
+            worker = await register(backend)
+            claim = await run_one(backend, worker, key="k")
+            assert await backend.finish([success(claim)]) == {claim.id}
+            assert await backend.delete([claim.id]) == {claim.id}
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ async def value_of(queue: TaskQueue, task: str) -> Any:
 
 async def test_killed_workers_task_begins_again_at_once(queue: TaskQueue, start_worker: Callable[..., Program]) -> None:
     victim = start_worker()
-    task = await queue.enqueue(make_nap(), 0.5)
+    task = await queue.enqueue(make_nap(), 3.0)  # as long as another worker may take to start on a busy machine
     await until(lambda: is_running(queue, task))
     heir = start_worker()
 
@@ -74,19 +74,20 @@ async def test_killed_workers_task_begins_again_at_once(queue: TaskQueue, start_
     first, second = await queue.attempts(task)
     assert first.cause is Cause.LOST
     assert second.started_at is not None
-    assert second.started_at.timestamp() - killed_at < 2.0
+    assert second.started_at.timestamp() - killed_at < 2.5
 
 
+@pytest.mark.slow
 async def test_frozen_workers_late_outcome_is_refused(queue: TaskQueue, start_worker: Callable[..., Program]) -> None:
     frozen = start_worker(lease=0.6)
-    task = await queue.enqueue(make_nap(), 0.8)
+    task = await queue.enqueue(make_nap(), 3.0)
     await until(lambda: is_running(queue, task))
     heir = start_worker(lease=0.6)
     frozen.send(signal.SIGSTOP)
     before = await value_of(queue, task)
 
     frozen.send(signal.SIGCONT)
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(3.5)
 
     assert before == await value_of(queue, task) == heir.pid
     assert [attempt.cause for attempt in await queue.attempts(task)] == [Cause.LOST, Cause.SUCCESS]
