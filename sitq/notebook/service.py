@@ -138,7 +138,14 @@ class Service:
             self._client.close()
             raise
         self._server, self._way = server, way
-        self._tell_news(kept, workers)
+        if (trouble := nesting_trouble()) is not None:
+            say(trouble)
+        if kept is not None:
+            goes_on = f"it goes on, concurrency {kept.max_concurrency}, until stop()"
+            say(f"found the worker process {kept.pid} that was kept on {self._path}; {goes_on}")
+        for worker in filter(_died, workers):
+            tasks = "task" if worker.running == 1 else "tasks"
+            say(f"recovered {worker.running} {tasks} of process {worker.pid} (died)")
 
     def end(self, grace: float) -> None:
         """Claim no more, give running tasks time to end, and give the rest back. Ending twice is harmless.
@@ -164,16 +171,6 @@ class Service:
             say(f"worker on {self._path}: {self.state}, starts anew")
             self.end(GRACE)
             self._client.close()
-
-    def _tell_news(self, kept: WorkerInfo | None, workers: Sequence[WorkerInfo]) -> None:
-        if (trouble := nesting_trouble()) is not None:
-            say(trouble)
-        if kept is not None:
-            goes_on = f"it goes on, concurrency {kept.max_concurrency}, until stop()"
-            say(f"found the worker process {kept.pid} that was kept on {self._path}; {goes_on}")
-        for worker in filter(_died, workers):
-            tasks = "task" if worker.running == 1 else "tasks"
-            say(f"recovered {worker.running} {tasks} of process {worker.pid} (died)")
 
     def _make(self, way: Way) -> Server:
         if way.mode == "thread":
