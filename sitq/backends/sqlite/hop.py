@@ -109,8 +109,7 @@ async def connect(uri: str, path: str) -> aiosqlite.Connection:
 
 async def _connect(uri: str) -> aiosqlite.Connection:
     # aiosqlite's thread would answer a failure to the short thread's loop when that has ended: fail before it starts.
-    sqlite3.connect(uri, uri=True).close()
-    return await aiosqlite.connect(
+    raw = sqlite3.connect(
         uri,
         uri=True,
         isolation_level=None,
@@ -118,6 +117,7 @@ async def _connect(uri: str) -> aiosqlite.Connection:
         cached_statements=256,
         check_same_thread=False,
     )
+    return await aiosqlite.Connection(lambda: raw, iter_chunk_size=64)
 
 
 _inherited: list[aiosqlite.Connection] = []
