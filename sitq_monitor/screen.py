@@ -219,6 +219,7 @@ class TaskScreen(Screen[None]):
         self.choose(StateTabs.Chosen(self.looking.neighbour(by)))
 
     @on(TaskTable.Opened)
+    @on(Roster.Opened)
     def action_open(self) -> None:
         if self.place == "queues":
             self._show_queue()

@@ -39,6 +39,9 @@ class Roster(ScrollView, can_focus=True):
     class Changed(Message):
         """The cursor is on another row."""
 
+    class Opened(Message):
+        """Somebody clicked on the row under the cursor."""
+
     def __init__(
         self, columns: Sequence[Column], *, id: str, empty: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
@@ -81,8 +84,13 @@ class Roster(ScrollView, can_focus=True):
         self._go(len(self._rows) - 1)
 
     def on_click(self, event: events.Click) -> None:
-        if event.y >= HEAD:
-            self._go(event.y - HEAD + self.scroll_offset.y)
+        line = event.y - HEAD + self.scroll_offset.y
+        if event.y < HEAD or line >= len(self._rows):
+            return
+        again = line == self._line
+        self._go(line)
+        if again or event.chain > 1:
+            self.post_message(self.Opened())
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

@@ -303,6 +303,20 @@ async def test_click_moves_the_cursor_in_rosters() -> None:
         assert app.main.queues.cursor_id == "b"
 
 
+async def test_click_on_the_queue_under_the_cursor_shows_its_tasks() -> None:
+    source = Still([make_row(2, queue=Clean("b")), make_row(1)])
+    source.queues = [make_queue("a"), make_queue("b")]
+    app = make_app(source)
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "Q")
+        await pilot.click("#queues", offset=(10, 2))
+        before = app.main.place
+        await pilot.click("#queues", offset=(10, 2))
+        await pilot.pause()
+
+        assert (before, app.main.place, source.view.filter.queue) == ("queues", "list", "b")
+
+
 async def test_dashboard_tells_the_pulse_where_there_is_room() -> None:
     source = Still(make_rows(3))
     source.queues = [make_queue("mail", pending=1200, oldest_due_at=NOW - timedelta(hours=2))]
