@@ -29,6 +29,7 @@ from sitq.views import TaskQuery
 @click.option("--burst", is_flag=True, help="End when nothing is due.")
 @click.option("--lease", type=float, default=30.0, show_default=True, help="Seconds until others take over.")
 @click.option("--grace", type=float, default=30.0, show_default=True, help="Seconds for running tasks at the end.")
+@click.option("--traceback-locals", is_flag=True, help="Store variables with tracebacks, shortened.")
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
 @click.option("--verbose", is_flag=True, help="Log everything.")
 def worker(
@@ -39,6 +40,7 @@ def worker(
     burst: bool,
     lease: float,
     grace: float,
+    traceback_locals: bool,
     quiet: bool,
     verbose: bool,
 ) -> int:
@@ -51,7 +53,13 @@ def worker(
     logging.basicConfig(level=level, handlers=[handler])
     import_from_here()
     server = Worker(
-        store, max_concurrency=concurrency, queues=queues or None, lease=lease, grace=grace, executor=executor
+        store,
+        max_concurrency=concurrency,
+        queues=queues or None,
+        lease=lease,
+        grace=grace,
+        executor=executor,
+        traceback_locals=traceback_locals,
     )
     server.run(until_empty=burst)
     return 0
