@@ -28,6 +28,7 @@ from sitq.exceptions import TaskCancelledError, TaskLostError
 from sitq.outcomes import failure, success
 from sitq.retry import Retry, unwrap
 from sitq.serialization import CallSerializer, load_call
+from sitq.tracebacks import with_locals
 
 _PROGRESS_INTERVAL = 0.1  # seconds between two frames with progress
 _OVERTAKING = 0.05  # seconds by which a signal may be ahead of the word that it comes from the worker
@@ -46,6 +47,7 @@ def main(connection_fd: int, lifeline: int) -> None:
     facts, (pickled,) = receive_frame(connection)
     pass_on_niceness()
     sys.path[:] = facts["path"]
+    with_locals.set(facts["traceback_locals"])
     Child(connection, pickle.loads(pickled), _Output(facts["marker"])).serve()
 
 

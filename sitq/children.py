@@ -46,12 +46,16 @@ class ChildPool:
         serializer: reads calls and writes values in the children; it goes there by cloudpickle.
         max_tasks: calls after which a child is replaced; None means never.
         captures: read what calls print, for their reporters; without it the children print where the worker does.
+        traceback_locals: have variables told in tracebacks.
     """
 
-    def __init__(self, serializer: CallSerializer, *, max_tasks: int | None, captures: bool) -> None:
+    def __init__(
+        self, serializer: CallSerializer, *, max_tasks: int | None, captures: bool, traceback_locals: bool = False
+    ) -> None:
         self._serializer = serializer
         self._max_tasks = max_tasks
         self._captures = captures
+        self._traceback_locals = traceback_locals
         self._idle: list[Child] = []  # the one that has waited longest first
         self._all: set[Child] = set()
         self._starting: set[asyncio.Task[Child]] = set()
@@ -84,7 +88,7 @@ class ChildPool:
         child = Child(await spawn(captures=self._captures))
         self._all.add(child)
         child.ended.add_done_callback(lambda _: self._all.discard(child))
-        await child.greet(serializer)
+        await child.greet(serializer, traceback_locals=self._traceback_locals)
         return child
 
     def _keep(self, starting: "asyncio.Task[Child]") -> None:
@@ -159,13 +163,14 @@ class Child:
     def alive(self) -> bool:
         return not self._end_wanted.is_set() and not self._process.reader.at_eof()
 
-    async def greet(self, serializer: bytes) -> None:
+    async def greet(self, serializer: bytes, *, traceback_locals: bool) -> None:
         """Tell the process what it needs, and wait until it is ready for calls. If it cannot be, it is ended.
 
         Raises:
             ConfigurationError: it ended at once, or is not ready in a minute.
         """
-        hello = {"path": sys.path, "marker": self._marker if self._streams else None}
+        marker = self._marker if self._streams else None
+        hello = {"path": sys.path, "marker": marker, "traceback_locals": traceback_locals}
         try:
             self._process.writer.write(encode(hello, [serializer]))
             async with asyncio.timeout(_START):

@@ -1,10 +1,10 @@
 """What an attempt came to: one outcome for each way in which it can end."""
 
 import time
-import traceback
 
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.retry import Retry, RetryAfter, Snooze
+from sitq.tracebacks import lines_of
 
 _RUNNERS = ("sitq.attempts", "sitq.wrapping", "sitq._child")  # whose frames mean nothing to users
 _LONGEST_TRACEBACK = 100_000  # characters; a message may be as long as memory
@@ -141,7 +141,7 @@ def _traceback_of(exc: BaseException) -> str:
     while inner is not None and inner.tb_frame.f_globals.get("__name__") in _RUNNERS:
         inner = inner.tb_next
     try:
-        text = _storable("".join(traceback.format_exception(type(exc), exc, inner)))
+        text = _storable("".join(lines_of(exc, inner)))
     except Exception:
         return f"{type(exc).__qualname__} (its traceback cannot be shown)\n"
     if len(text) <= _LONGEST_TRACEBACK:

@@ -12,6 +12,7 @@ from sitq.middleware import Middleware
 from sitq.serialization import CallSerializer
 from sitq.staging import StagedAttempt
 from sitq.threads import ThreadPool
+from sitq.tracebacks import with_locals
 from sitq.wrapping import WrappedAttempt
 
 
@@ -25,6 +26,7 @@ class RunSettings:
         output_limit: bytes of output to keep of each attempt; with 0 nothing is captured.
         context_of: gives the context of an attempt by its task's id; None means a copy of the worker's.
         middleware: stands around each attempt, the first one outermost.
+        traceback_locals: tell in tracebacks the variables of the user's own frames.
     """
 
     executor: str = THREAD_EXECUTOR
@@ -32,6 +34,7 @@ class RunSettings:
     output_limit: int = 1024**2
     context_of: Callable[[str], contextvars.Context] | None = None
     middleware: Sequence[Middleware] = ()
+    traceback_locals: bool = False
 
 
 class Runner:
@@ -59,9 +62,13 @@ class Runner:
         self._inputs_of = inputs_of
         self._executor = settings.executor
         self._middleware = settings.middleware
+        self._traceback_locals = settings.traceback_locals
         self._threads = ThreadPool("sitq-task")
         self._children = ChildPool(
-            serializer, max_tasks=settings.max_tasks_per_child, captures=settings.output_limit > 0
+            serializer,
+            max_tasks=settings.max_tasks_per_child,
+            captures=settings.output_limit > 0,
+            traceback_locals=settings.traceback_locals,
         )
         self._context = contextvars.copy_context()
         self._context_of = settings.context_of or (lambda _: self._context.copy())
@@ -83,6 +90,7 @@ class Runner:
         return self._context_of(claim.id).run(self._wrap, claim)
 
     def _wrap(self, claim: Claim) -> Attempt:
+        with_locals.set(self._traceback_locals)
         if self._middleware:
             return WrappedAttempt(claim, self._serializer, self._done, self._middleware, self._start)
         return self._start(claim, self._done)

@@ -43,6 +43,7 @@ class Worker:
         output_limit: bytes to keep, the newest, of what each attempt writes to stdout and stderr; 0 captures nothing.
         context_of: gives the context in which a task runs, by its id; unless given, a copy of the worker's own.
         middleware: stands around each attempt, the first one outermost; see `sitq.middleware.Middleware`.
+        traceback_locals: tell in tracebacks, which are stored, the variables of your own frames, shortened.
 
     Raises:
         ValidationError: an argument cannot be right.
@@ -63,6 +64,7 @@ class Worker:
         output_limit: int = 1024**2,
         context_of: Callable[[str], contextvars.Context] | None = None,
         middleware: Sequence[Middleware] = (),
+        traceback_locals: bool = False,
     ) -> None:
         self._poll_interval = positive("poll_interval", poll_interval)
         self._lease = positive("lease", lease)
@@ -75,6 +77,7 @@ class Worker:
             output_limit=int(amount("output_limit", integer("output_limit", output_limit))),
             context_of=context_of,
             middleware=middleware_list(middleware),
+            traceback_locals=traceback_locals,
         )
         self._serializer = call_serializer(serializer)
         self.backend = as_backend(backend)

@@ -21,7 +21,7 @@ from sitq_monitor.footing import Footing
 from sitq_monitor.keys import MUTATING, SCREEN_KEYS
 from sitq_monitor.language import FilterError
 from sitq_monitor.looking import Looking, faster
-from sitq_monitor.model import STATES, QueueRow, ScheduleRow
+from sitq_monitor.model import STATES, QueueRow, ScheduleRow, WorkerRow
 from sitq_monitor.news import Arrived
 from sitq_monitor.rosters import QUEUE_COLUMNS, SCHEDULE_COLUMNS, WORKER_COLUMNS
 from sitq_monitor.settings import Settings
@@ -64,10 +64,12 @@ class TaskScreen(Screen[None]):
         self.tabs = StateTabs(id="tabs")
         self.table = TaskTable(id="table", read_only=read_only, clock=clock)
         self.detail = DetailPane(id="detail", clock=clock)
-        self.crew = Roster(WORKER_COLUMNS, id="workers", empty="no worker has been seen lately", clock=clock)
-        self.schedules = Roster(SCHEDULE_COLUMNS, id="schedules", empty="nothing is enqueued by the clock", clock=clock)
-        self.planned: tuple[ScheduleRow, ...] = ()
-        self.queues = Roster(QUEUE_COLUMNS, id="queues", empty="no queue yet", clock=clock)
+        self.crew = Roster[WorkerRow](WORKER_COLUMNS, id="workers", empty="no worker has been seen lately", clock=clock)
+        self.queues = Roster[QueueRow](QUEUE_COLUMNS, id="queues", empty="no queue yet", clock=clock)
+        self.schedules = Roster[ScheduleRow](
+            SCHEDULE_COLUMNS, id="schedules", empty="nothing is enqueued by the clock", clock=clock
+        )
+        self._rosters: dict[str, Widget] = dict(zip(ROSTERS, (self.crew, self.queues, self.schedules), strict=True))
         self.footing = Footing(path, read_only=read_only)
         self.acting = Acting(source, self.table, self.looking, say=self._note, clock=clock)
 
@@ -82,9 +84,7 @@ class TaskScreen(Screen[None]):
                 yield ColumnHeads(id="heads")
                 yield self.table
             yield self.detail
-            yield self.crew
-            yield self.queues
-            yield self.schedules
+            yield from self._rosters.values()
         yield self.footing.hint
         yield self.place_bar
         yield self.footing.keys
@@ -128,7 +128,6 @@ class TaskScreen(Screen[None]):
             self.crew.show(snapshot.counts.workers)
             self.queues.show(snapshot.counts.queues)
         if snapshot.schedules is not None:
-            self.planned = snapshot.schedules
             self.schedules.show(snapshot.schedules)
         if snapshot.view.lists_like(self._view):
             self.table.hear(snapshot)
@@ -201,12 +200,7 @@ class TaskScreen(Screen[None]):
         for name in ROSTERS:
             self.set_class(place == name, f"-{name}")
         self.set_class(place == "task", "-open")
-        places: dict[str, Widget] = {
-            "task": self.detail,
-            "workers": self.crew,
-            "queues": self.queues,
-            "schedules": self.schedules,
-        }
+        places = {"task": self.detail, **self._rosters}
         self.set_focus(places.get(place, self.table))  # at once: the next key may be on its way
         self.look()
 
@@ -219,6 +213,7 @@ class TaskScreen(Screen[None]):
         self.choose(StateTabs.Chosen(self.looking.neighbour(by)))
 
     @on(TaskTable.Opened)
+    @on(Roster.Opened)
     def action_open(self) -> None:
         if self.place == "queues":
             self._show_queue()
@@ -227,17 +222,11 @@ class TaskScreen(Screen[None]):
             self.detail.reveal()
 
     def _show_queue(self) -> None:
-        queue = self._queue()
+        queue = self.queues.cursor_row
         if queue is not None and queue.id != queue.name:
             self._note(((" the name of this queue cannot be written in a filter", "warning"),))
         elif queue is not None:
             self.filter_by(language.quoted("queue", queue.name))
-
-    def _queue(self) -> QueueRow | None:
-        return next((one for one in self.tabs.counts.queues if one.id == self.queues.cursor_id), None)
-
-    def _schedule(self) -> ScheduleRow | None:
-        return next((one for one in self.planned if one.id == self.schedules.cursor_id), None)
 
     def action_leave(self) -> None:
         """Go one step back: stop what is being done, leave the place, unmark, drop the filter."""
@@ -331,14 +320,14 @@ class TaskScreen(Screen[None]):
 
     def action_turn(self) -> None:
         """Stop or resume what the cursor is on, in the list of queues or of schedules."""
-        queue, schedule = self._queue(), self._schedule()
+        queue, schedule = self.queues.cursor_row, self.schedules.cursor_row
         if queue is not None and self.place == "queues":
             self.acting.turn_queue(queue)
         elif schedule is not None and self.place == "schedules":
             self.acting.turn_schedule(schedule)
 
     def action_run_now(self) -> None:
-        schedule = self._schedule()
+        schedule = self.schedules.cursor_row
         if self.place != "schedules":
             self.action_act(Action.RUN_NOW)
         elif schedule is not None:

@@ -114,6 +114,7 @@ class Demo:
         await self._leave_running(1493.0, "Report.render", "<Report>, month='2026-02'", "default")
         await self._leave_running(1497.0, "shop.mail.send_invoice", "22031, to='ap@example.net'", "mail")
         await self._leave_waiting()
+        await self._beat(1497.0)
 
     async def _live_through(self, number: int, moment: float) -> None:
         name, arguments, queue, seconds = _call(number)
@@ -204,7 +205,7 @@ def self_contained(svg: str) -> str:
 
 
 async def fill(store: Path) -> None:
-    async with SQLiteBackend(store) as backend:
+    async with SQLiteBackend(store, clock=lambda: time.time_ns() / 1e9) as backend:
         await Demo(backend, time.time() - HISTORY).fill()
 
 

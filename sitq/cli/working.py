@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--lease", type=float, default=30.0, show_default=True, help="Seconds until others take over.")
 @click.option("--grace", type=float, default=30.0, show_default=True, help="Seconds for running tasks at the end.")
 @serializer_option
+@click.option("--traceback-locals", is_flag=True, help="Store variables with tracebacks, shortened.")
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
 @click.option("--verbose", is_flag=True, help="Log everything.")
 def worker(
@@ -44,6 +45,7 @@ def worker(
     lease: float,
     grace: float,
     serializer: str | None,
+    traceback_locals: bool,
     quiet: bool,
     verbose: bool,
 ) -> int:
@@ -63,6 +65,7 @@ def worker(
         lease=lease,
         grace=grace,
         executor=executor,
+        traceback_locals=traceback_locals,
     )
     server.run(until_empty=burst)
     return 0

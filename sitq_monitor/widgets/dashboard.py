@@ -64,7 +64,7 @@ class Dashboard(Widget):
                 self.refresh(Region(start, y, end - start, 1))
 
     def _lines(self, width: int) -> list[list[Part]]:
-        rest = width - _THROUGHPUT - _LATENCY - _QUEUE_BAR - _NAME - 16 - _WORKER
+        rest = width - _THROUGHPUT - _LATENCY - _QUEUE_BAR - _NAME - 16 - _WORKER - 1
         bars = min(max(rest, 10), BARS)
         blocks = (
             _throughput(self._pulse, bars),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.binding import BindingType
@@ -24,7 +24,10 @@ HEAD = 1
 NARROWEST = 40
 
 
-class Roster(ScrollView, can_focus=True):
+R = TypeVar("R", QueueRow, ScheduleRow, WorkerRow)
+
+
+class Roster(ScrollView, Generic[R], can_focus=True):
     """Lists rows below their titles, with a cursor that stays with its row.
 
     Args:
@@ -39,6 +42,9 @@ class Roster(ScrollView, can_focus=True):
     class Changed(Message):
         """The cursor is on another row."""
 
+    class Opened(Message):
+        """Somebody clicked on the row under the cursor."""
+
     def __init__(
         self, columns: Sequence[Column], *, id: str, empty: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
@@ -46,7 +52,7 @@ class Roster(ScrollView, can_focus=True):
         self._columns = columns
         self._empty = empty
         self._clock = clock
-        self._rows: Sequence[QueueRow | ScheduleRow | WorkerRow] = ()
+        self._rows: Sequence[R] = ()
         self._line = 0
         self._painter = RowPainter(self)
 
@@ -54,17 +60,17 @@ class Roster(ScrollView, can_focus=True):
         self.set_interval(TICK, self.refresh)
 
     @property
-    def cursor_id(self) -> str | None:
-        return self._rows[self._line].id if self._rows else None
+    def cursor_row(self) -> R | None:
+        return self._rows[self._line] if self._rows else None
 
-    def show(self, rows: Sequence[QueueRow | ScheduleRow | WorkerRow]) -> None:
+    def show(self, rows: Sequence[R]) -> None:
         """Show these rows from now on."""
         if rows == self._rows:
             return
-        kept = self.cursor_id
+        kept = self.cursor_row
         self._rows = rows
         places = {row.id: place for place, row in enumerate(rows)}
-        self._line = places.get(kept or "", min(self._line, max(len(rows) - 1, 0)))
+        self._line = places.get(kept.id if kept else "", min(self._line, max(len(rows) - 1, 0)))
         self.virtual_size = Size(0, len(rows) + HEAD)
         self.refresh()
 
@@ -81,8 +87,13 @@ class Roster(ScrollView, can_focus=True):
         self._go(len(self._rows) - 1)
 
     def on_click(self, event: events.Click) -> None:
-        if event.y >= HEAD:
-            self._go(event.y - HEAD + self.scroll_offset.y)
+        line = event.y - HEAD + self.scroll_offset.y
+        if event.y < HEAD or line >= len(self._rows):
+            return
+        again = line == self._line
+        self._go(line)
+        if again or event.chain > 1:
+            self.post_message(self.Opened())
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

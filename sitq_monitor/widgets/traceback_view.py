@@ -10,6 +10,8 @@ from sitq_monitor.widgets.paint import Part
 
 _FRAME = re.compile(r'^(?P<indent>[\s|]*)File "(?P<file>.*)", line (?P<line>\d+)(?:, in (?P<function>.*))?$')
 _LIBRARY = re.compile(r"^.*[/\\](?:site-packages|dist-packages|lib[/\\]python3[.\d]*)[/\\]|^<frozen ")
+_VARIABLE = re.compile(r"^[\s|]*\w+ = ")
+"""A variable of a frame, which workers tell on request; the line of code comes before."""
 _HEADERS = ("Traceback (most recent call last):", "During handling of", "The above exception was")
 
 
@@ -79,8 +81,10 @@ def _write_block(block: Block, *, stands_out: bool) -> Iterator[Part]:
 
 
 def _style_of(line: str, block: Block) -> str:
+    if block.is_library:
+        return "faint"
     if block.frame is not None:
-        return "faint" if block.is_library else "name"
+        return "muted" if _VARIABLE.match(line) and line != block.lines[0] else "name"
     return "muted" if line.strip(" |+-").startswith(_HEADERS) or not line.strip(" |+-") else "failed"
 
 

@@ -62,6 +62,15 @@ def test_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> N
     assert path.read_text() == "Dear Ada, " * 200
 
 
+def test_empty_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.touch()
+
+    assert_refused(run(path), "empty.db has no sitq schema")
+
+    assert path.stat().st_size == 0
+
+
 def test_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "music.db"
     with sqlite3.connect(path) as database:

@@ -10,7 +10,7 @@ from monitor_store import FilledStore
 from processes import Programs
 from terminals import Terminal, terminal
 
-from sitq import TaskQueue
+from sitq import SQLiteBackend, TaskQueue
 from sitq.core import TaskStatus
 
 # What Textual sends of its own: SGR, moves, modes, the shape of the pointer, and what was copied.
@@ -168,6 +168,37 @@ async def test_file_that_is_replaced_by_another_is_told_and_left(store: FilledSt
     assert store.path.read_bytes() == b"something else entirely" * 5000
 
 
+async def test_file_that_is_deleted_is_told_and_a_new_one_is_shown(path: Path) -> None:
+    async with SQLiteBackend(path) as backend:
+        await FilledStore(path, backend).enqueue("old")
+    with terminal(monitor(path)) as screen:
+        screen.read_until("old")
+        for file in path.parent.glob("tasks.db*"):
+            file.unlink()
+        screen.read_until("does not exist")
+        async with SQLiteBackend(path) as backend:
+            await FilledStore(path, backend).enqueue("new_one")
+            screen.read_until("new_one")
+        screen.type("q")
+
+        assert screen.wait() == 0
+
+
+async def test_file_that_grows_by_a_thousand_tasks_a_second_is_followed(store: FilledStore) -> None:
+    with terminal(monitor(store.path)) as screen:
+        screen.read_until("no worker")
+        for _ in range(20):
+            await store.enqueue_many(100)
+            screen.read(0.1)
+        await store.enqueue("the_last")
+        screen.read_until("the_last")
+        screen.type("jG")
+        screen.read_until("2,001 of 2,001")
+        screen.type("q")
+
+        assert screen.wait() == 0
+
+
 async def test_terminal_is_given_back_as_it_was(store: FilledStore) -> None:
     with terminal(monitor(store.path)) as screen:
         screen.read_until("no worker")
@@ -214,10 +245,12 @@ def look_at_everything(screen: Terminal) -> None:
     screen.type("j\r")
     screen.read_until("none of 1 yet")
     look_at_rosters(screen)
-    screen.type("/ name:")
+    screen.type("/")
+    screen.read_until("any text")
+    screen.type(" name:")
     screen.read(0.3)
-    screen.type("\x1b")
-    screen.read(0.3)
+    screen.type("\r")
+    screen.read_until("needs a value")
     screen.type("*D")
     screen.read_until("Delete")
     screen.type("n?")

@@ -284,12 +284,12 @@ async def test_moving_keys_move_in_rosters() -> None:
     app = make_app(source)
     async with app.run_test(size=SMALL) as pilot:
         await press(pilot, "Q", "G", "k", "pagedown")
-        last = (app.main.queues.cursor_id, screen(app))
+        last = (app.main.queues.cursor_row.id, screen(app))
         await press(pilot, "g", "j")
 
         assert last[0] == "lane-39"
         assert "lane-39" in last[1]
-        assert app.main.queues.cursor_id == "lane-01"
+        assert app.main.queues.cursor_row.id == "lane-01"
 
 
 async def test_click_moves_the_cursor_in_rosters() -> None:
@@ -300,7 +300,21 @@ async def test_click_moves_the_cursor_in_rosters() -> None:
         await press(pilot, "Q")
         await pilot.click("#queues", offset=(10, 2))
 
-        assert app.main.queues.cursor_id == "b"
+        assert app.main.queues.cursor_row.id == "b"
+
+
+async def test_click_on_the_queue_under_the_cursor_shows_its_tasks() -> None:
+    source = Still([make_row(2, queue=Clean("b")), make_row(1)])
+    source.queues = [make_queue("a"), make_queue("b")]
+    app = make_app(source)
+    async with app.run_test(size=NARROW) as pilot:
+        await press(pilot, "Q")
+        await pilot.click("#queues", offset=(10, 2))
+        before = app.main.place
+        await pilot.click("#queues", offset=(10, 2))
+        await pilot.pause()
+
+        assert (before, app.main.place, source.view.filter.queue) == ("queues", "list", "b")
 
 
 async def test_dashboard_tells_the_pulse_where_there_is_room() -> None:

@@ -40,6 +40,14 @@ def test_library_frames_step_back_and_are_shortened() -> None:
     assert "site-packages" not in text_of(TRACEBACK)
 
 
+def test_variables_of_a_frame_step_back_behind_its_code() -> None:
+    lines = ['  File "feeds.py", line 84, in sync', "    total = price(line)", "    line = 'x'", "ValueError: no"]
+    _, parts = traceback_parts(Clean("\n".join(lines)))
+
+    styles = {text.strip(): style for text, style in parts}
+    assert (styles["total = price(line)"], styles["line = 'x'"]) == ("name", "muted")
+
+
 def test_error_is_told_in_red() -> None:
     assert style_of("bank.CardDeclined: insufficient_funds") == "failed"
     assert style_of("Traceback (most") == "muted"
