@@ -28,6 +28,7 @@ _HOMES = {
     "rediss": _REDIS,
     "valkey": _REDIS,
     "valkeys": _REDIS,
+    "unix": _REDIS,
     "nats": _NATS,
     "tls": _NATS,
 }

@@ -35,6 +35,7 @@ def test_a_host_is_found_in_its_place(place: str, host: str) -> None:
         ("postgresql:///x", False),
         ("redis://:p@[::1]:6379/0", False),
         ("rediss://cache.example.org", True),
+        ("unix:///run/redis.sock?db=0", False),
         ("nats://127.0.0.1:4222,localhost:4223", False),
         ("nats://127.0.0.1:4222,bus.example.org", True),
         ("memory://x", False),
