@@ -8,69 +8,13 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
-from sitq._process import ProcessIdentity, this_process
 from sitq.backends.redis.bell import LANES, Bell
 from sitq.backends.redis.connection import Connection
+from sitq.backends.redis.neighbours import LOOK_INTERVAL, Neighbours
 from sitq.backends.redis.rows import claim_of
 from sitq.backends.redis.words import Word, outcome_words
 from sitq.core import Claim, Outcome
 from sitq.exceptions import ConnectionError
-
-_LOOK_INTERVAL = 0.5  # seconds between two looks at the other workers
-_JUMP = 1.0  # seconds by which wall time may outrun monotonic time before a suspend is assumed
-_LONGEST_LEASE = 60.0  # seconds after a suspend in which no lease is taken for over
-
-
-class Neighbours:
-    """Knows the other workers, and notices when the process of one on this machine has surely died."""
-
-    def __init__(self) -> None:
-        self._here: dict[str, ProcessIdentity] = {}
-        self.one_died = False
-        self._asked_at = float("-inf")
-        self._wall, self._wall_read_at = time.time(), time.monotonic()
-        self._no_lease_ends_before = 0.0
-
-    def wants_look(self) -> bool:
-        """Tell whether it is time to ask the server for the workers."""
-        now = time.monotonic()
-        if now - self._asked_at < _LOOK_INTERVAL and not self.one_died:
-            return False
-        self._asked_at = now
-        return True
-
-    def learn(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Take the other workers from an answer; only those on this machine can be watched."""
-        here = this_process().host
-        self._here = {
-            worker.decode(): ProcessIdentity(here, int(pid), process.decode())
-            for worker, host, pid, process in rows
-            if host.decode() == here
-        }
-
-    @property
-    def watched(self) -> bool:
-        return bool(self._here)
-
-    def notice_death(self) -> bool:
-        """Tell whether the process of another worker has ended; asks the system alone."""
-        self.one_died = self.one_died or any(identity.is_surely_dead() for identity in self._here.values())
-        return self.one_died
-
-    def take_dead(self) -> dict[str, str]:
-        """Name those that have surely died, with the process that each was."""
-        dead = {worker: identity.token for worker, identity in self._here.items() if identity.is_surely_dead()}
-        self._here = {worker: identity for worker, identity in self._here.items() if worker not in dead}
-        self.one_died = False
-        return dead
-
-    def may_judge(self) -> bool:
-        """Tell whether a lease that is over means a dead worker: after a suspend of this machine it need not."""
-        wall, monotonic = time.time(), time.monotonic()
-        if wall - self._wall > monotonic - self._wall_read_at + _JUMP:
-            self._no_lease_ends_before = monotonic + _LONGEST_LEASE
-        self._wall, self._wall_read_at = wall, monotonic
-        return monotonic >= self._no_lease_ends_before
 
 
 class _Dry(NamedTuple):
@@ -88,7 +32,7 @@ class _Dry(NamedTuple):
 
     def holds(self, worker_id: str, queues: Sequence[str] | None, heard: int | None) -> bool:
         same = (worker_id, queues, heard) == (self.worker_id, self.queues, self.heard)
-        return same and heard is not None and time.monotonic() - self.at < _LOOK_INTERVAL
+        return same and heard is not None and time.monotonic() - self.at < LOOK_INTERVAL
 
 
 class ClaimDesk:
@@ -125,10 +69,11 @@ class ClaimDesk:
         words = self._demand(worker_id, queues, limit, token)
         for outcome in outcomes:
             words += outcome_words(outcome)
+        lost = self._connection.lost_answers
         try:
             answer = await self._connection.run("exchange", *words, again=bool(worker_id))
         except (ConnectionError, asyncio.CancelledError):
-            if worker_id:
+            if worker_id and self._connection.lost_answers > lost:
                 self._unanswered.setdefault(worker_id, []).append(token)
             raise
         self._unanswered.pop(worker_id, None)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import time
+from collections.abc import Iterator
 from typing import Any, NoReturn, Protocol
 
 import hiredis
@@ -14,9 +15,8 @@ from sitq.backends.redis.address import Address
 from sitq.backends.redis.errors import lost, refused_login, store_error
 from sitq.backends.redis.library import library
 from sitq.backends.redis.server import check_server
+from sitq.backends.redis.words import Word
 from sitq.exceptions import ConnectionError, StoreBusyError
-
-Word = str | bytes | int
 
 _GONE = (driver.ConnectionError, driver.TimeoutError, OSError, EOFError)
 _MOVED = re.compile(r"(?:MOVED )?\d+ (\S+):(\d+)")
@@ -55,6 +55,7 @@ class Connection:
         self._link: _Link | None = None
         self._lock = asyncio.Lock()
         self._answered_at = 0.0
+        self.lost_answers = 0  # to commands that were sent, so that they may have been done
 
     @property
     def shown(self) -> str:
@@ -139,6 +140,7 @@ class Connection:
             except _MovedError as exc:
                 await self._go_to(exc.host, exc.port)
             except (ConnectionError, asyncio.CancelledError):
+                self.lost_answers += 1
                 await self._drop()
                 raise
         raise StoreBusyError(f"{self.shown} is a cluster that sends this store from node to node; try again")
@@ -174,7 +176,7 @@ class Connection:
         self._pool = ConnectionPool(connection_class=self._pool.connection_class, **kwargs)
 
     @contextlib.contextmanager
-    def _trouble(self) -> Any:
+    def _trouble(self) -> Iterator[None]:
         """Say what the driver's errors mean."""
         try:
             yield

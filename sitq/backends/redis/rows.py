@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,11 +18,11 @@ def status_of(state: bytes) -> TaskStatus:
     return TaskStatus.PENDING if state in _PENDING else TaskStatus(state.decode())
 
 
-def optional_moment(word: bytes | None) -> Any:
+def optional_moment(word: bytes | str | None) -> datetime | None:
     return None if word is None else moment_of(word)
 
 
-def optional_text(word: bytes | None) -> Any:
+def optional_text(word: bytes | None) -> str | None:
     return None if word is None else text_of(word)
 
 
@@ -30,6 +31,8 @@ def arguments_of(word: bytes | None) -> str | None:
 
 
 class _Facts(NamedTuple):
+    """What clients alone need of a task."""
+
     timeout: float | None = None
     max_attempts: int = 1
     executor: str | None = None
@@ -53,7 +56,7 @@ def _read_facts(word: bytes) -> _Facts:
     return _Facts(**{**facts, "tags": tuple(facts.get("tags", ()))})
 
 
-def occurrence_of(word: bytes | None) -> tuple[str, Any] | tuple[None, None]:
+def occurrence_of(word: bytes | None) -> tuple[str, datetime] | tuple[None, None]:
     """Read which occurrence of which schedule a task was stored for: the schedule's name and the moment."""
     if not word:
         return None, None
@@ -98,10 +101,8 @@ def result_of(task_id: str, row: Row) -> Result:
 
 
 def task_of(task_id: str, row: Row) -> Task:
-    (
-        (name, payload, queue, priority, enqueued, expires, retention, key, python, facts_word, arguments, policy),
-        needs,
-    ) = row
+    fields, needs = row
+    name, payload, queue, priority, enqueued, expires, retention, key, python, facts_word, arguments, policy = fields
     facts = facts_of(facts_word)
     needed = [(text_of(needs[place]), needs[place + 1]) for place in range(0, len(needs), 2)]
     return Task(

@@ -23,7 +23,7 @@ def moment_word(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def moment_of(word: bytes | int) -> datetime:
+def moment_of(word: bytes | str | int) -> datetime:
     return _EPOCH + int(word) * _MICROSECOND
 
 

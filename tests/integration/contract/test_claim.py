@@ -129,6 +129,16 @@ async def test_claim_knows_lanes_by_their_exact_name(backend: Backend, worker: W
     assert len(await claim_all(backend, worker, ["m'ail", "Mail"])) == 2
 
 
+async def test_claim_from_a_lane_that_is_named_twice_hands_each_task_out_once(
+    backend: Backend, worker: WorkerInfo
+) -> None:
+    await backend.enqueue([make_task(), make_task()])
+
+    claims = await backend.claim(worker.id, ["default", "default"], limit=5, lease=30.0)
+
+    assert [claim.attempt for claim in claims] == [1, 1]
+
+
 async def test_claim_from_two_twins_at_once_hands_each_task_to_one(
     backend: Backend, twin: Backend, worker: WorkerInfo, other: WorkerInfo
 ) -> None:

@@ -44,6 +44,18 @@ async def test_worker_carries_on_and_no_attempt_counts_twice(
         assert {(info.attempt, info.crashes, info.failures) for info in infos if info} == {(1, 0, 0)}
 
 
+async def test_trips_that_were_never_sent_are_not_remembered(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    async with RedisBackend(server.url) as backend:
+        worker = await register(backend)
+        server.stop()
+        for _ in range(20):
+            with pytest.raises(ConnectionError):
+                await backend.claim(worker.id, None, limit=1, lease=30.0)
+
+        assert len(backend._store.desk._unanswered[worker.id]) == 1
+
+
 async def test_verbs_say_in_one_sentence_that_the_server_is_away(start_server: Callable[..., Server]) -> None:
     server = start_server()
     async with RedisBackend(server.url) as backend:

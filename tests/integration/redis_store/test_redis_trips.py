@@ -117,15 +117,6 @@ async def test_own_cancellation_is_told_at_once(backend: RedisBackend) -> None:
     assert await backend.stop_requests(worker.id) == {claim.id}
 
 
-async def test_lane_that_is_named_twice_hands_each_task_out_once(backend: RedisBackend) -> None:
-    worker = await register(backend)
-    await backend.enqueue([make_task(), make_task()])
-
-    claims = await backend.claim(worker.id, ["default", "default"], limit=5, lease=30.0)
-
-    assert [claim.attempt for claim in claims] == [1, 1]
-
-
 async def test_own_enqueue_is_handed_out_at_once(backend: RedisBackend) -> None:
     worker = await register(backend)
     await turn(backend, worker)
