@@ -221,7 +221,8 @@ class Connection:
             answer = await self.call(f"STREAM.INFO.{self.stream}", what="tell how far its servers are")
             self.knows_up_to(answer["state"]["last_seq"])
             others = answer.get("cluster", {}).get("replicas") or ()
-            if not any(other.get("lag") for other in others if not other.get("offline")):
+            # One that is not current, or has died, answers no reads.
+            if not any(other.get("lag") for other in others if other.get("current") and not other.get("offline")):
                 return
             await asyncio.sleep(_LAG)
 
