@@ -20,6 +20,7 @@ def parameters(types: str) -> str:
     return ", ".join(f"${place}::{name.strip()}" for place, name in enumerate(types.split(","), 1))
 
 
+_ENQUEUE_ONE = f"select sitq.enqueue_one({parameters(_PLAIN.replace('[]', ''))})"
 _ENQUEUE_PLAIN = f"select sitq.enqueue_plain({parameters(_PLAIN)})"
 _ENQUEUE = f"select sitq.enqueue({parameters(SPECIAL)})"
 
@@ -34,8 +35,10 @@ async def enqueue(connection: Connection, address: Address, requests: Sequence[S
     return [list(islice(ids, len(request))) for request in requests]
 
 
-def statement_for(tasks: Sequence[Task]) -> tuple[str, list[list[Any] | None]]:
-    """Choose the statement that stores tasks, and write them as its parameters: one column each."""
+def statement_for(tasks: Sequence[Task]) -> tuple[str, Sequence[Any]]:
+    """Choose the statement that stores tasks, and write them as its parameters."""
+    if len(tasks) == 1 and not is_special(tasks[0]):
+        return _ENQUEUE_ONE, _plain(tasks[0])
     if any(is_special(task) for task in tasks):
         return _ENQUEUE, columns([special_row(task) for task in tasks], SPECIAL)
     return _ENQUEUE_PLAIN, columns([_plain(task) for task in tasks], _PLAIN)

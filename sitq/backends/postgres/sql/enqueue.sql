@@ -33,6 +33,29 @@ begin
   perform sitq.wake(lanes, due), sitq.tidy_counter();
 end $$;
 
+-- Store one such task: without arrays this is a third quicker.
+create or replace function sitq.enqueue_one(
+  task_id text, lane text, name text, payload bytea, priority bigint, eta timestamptz, delay float8, expires float8,
+  timeout float8, budget bigint, python text, executor text, retention float8, tags text, meta text, arguments text
+) returns void
+language plpgsql as $$
+declare
+  moment timestamptz := clock_timestamp();
+  due timestamptz := coalesce(eta, moment + coalesce(delay, 0) * interval '1 second');
+  is_ready boolean := due <= moment;
+begin
+  insert into sitq.task(id, queue, name, payload, state, priority, due_at, enqueued_at, expires_at, timeout,
+    max_attempts, python, executor, retention, tags, meta, arguments)
+  values (task_id, lane, name, payload, is_ready::integer, coalesce(priority, 0), due, moment,
+    moment + expires * interval '1 second', timeout, coalesce(budget, 1), python, executor, retention, tags, meta,
+    arguments)
+  on conflict (id) do nothing;
+  if found then
+    insert into sitq.counter values (lane, is_ready::integer, 1);
+    perform sitq.wake(case when is_ready then array[lane] end, case when not is_ready then due end), sitq.tidy_counter();
+  end if;
+end $$;
+
 -- Store tasks one by one, all or none, and answer the id that each has in the store.
 create or replace function sitq.enqueue(
   ids text[], queues text[], names text[], payloads bytea[], priorities bigint[], etas timestamptz[], delays float8[],
