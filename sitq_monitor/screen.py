@@ -8,6 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -47,6 +48,7 @@ class TaskScreen(Screen[None]):
     """Shows the list of tasks and one of them, or workers, or queues. For the arguments see `MonitorApp`."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(SCREEN_KEYS)
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)  # or each change of focus has all of it painted
 
     def __init__(
         self, source: Source, *, path: str, read_only: bool, clock: Callable[[], datetime], settings: Settings
