@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import nats
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from sitq.backends.nats.address import Address
 from sitq.backends.nats.answers import Answers, Found, Read
+from sitq.backends.nats.driver import Driver
 from sitq.backends.nats.errors import ServerAwayError, error_of
 from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionError
 
@@ -43,15 +43,6 @@ class Write(NamedTuple):
     ttl: int = 0
 
 
-class _Client(Client):
-    """The driver, with a faster look at headers: its own asks of each letter whether it is a space, 23 µs a message."""
-
-    @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
-        return {name: value.strip() for name, colon, value in lines if colon}
-
-
 class Connection:
     """Talks to the server for one backend, on one event loop. The driver connects again by itself.
 
@@ -67,7 +58,7 @@ class Connection:
         self._timeout = timeout
         self._trouble: Exception | None = None
         self.on_again: Callable[[], None] | None = None
-        self._client = _Client()
+        self._client = Driver()
         self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()
         self._replies = Answers(timeout=timeout, server=address.shown)
@@ -82,6 +73,11 @@ class Connection:
     @property
     def max_payload(self) -> int:
         return self._client.max_payload
+
+    @property
+    def sent(self) -> int:
+        """How many messages went out so far."""
+        return int(self._client.stats["out_msgs"])
 
     @property
     def server_version(self) -> tuple[int, int]:

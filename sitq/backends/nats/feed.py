@@ -52,6 +52,7 @@ class Feed:
         self._name = ""
         self._expected = 1
         self._heard_at = 0.0
+        self._closed = False
         self._following = connection.loop.create_task(self._follow())
         self._progress: asyncio.Future[None] | None = None  # of those who wait for more
         self.begun = asyncio.Event()  # all that the stream held at the beginning is told
@@ -59,6 +60,9 @@ class Feed:
     async def close(self) -> None:
         self._following.cancel()
         await asyncio.wait({self._following})
+        self._closed = True
+        self._has_told(all_of_it=False)
+        self.begun.set()
 
     def begin_anew(self) -> None:
         """Read all again: the connection was lost, or something was missed."""
@@ -68,6 +72,8 @@ class Feed:
         """Return when all is told that was written before this call; answers the server's time at its last answer."""
         while True:
             await self.begun.wait()
+            if self._closed:
+                raise ServerAwayError("this backend was closed while it waited for the NATS server")
             try:
                 await self._connection.level()
                 answer = await self._connection.call(
@@ -79,7 +85,7 @@ class Feed:
                 self.begin_anew()
                 await asyncio.sleep(0.05)
                 continue
-            while self._expected <= answer["delivered"]["consumer_seq"]:
+            while self._expected <= answer["delivered"]["consumer_seq"] and not self._closed:
                 self._progress = self._progress or self._connection.loop.create_future()
                 await asyncio.shield(self._progress)
             if not answer["num_pending"]:
