@@ -1,6 +1,7 @@
 """Many who act on one store at once: what they do is as if they had taken turns."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -30,6 +31,20 @@ async def test_each_task_is_handed_to_one_of_many_workers(doors: list[Backend]) 
     )
 
     assert sorted(claim.id for batch in batches for claim in batch) == [task.id for task in tasks]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 40])
+async def test_order_of_claims_holds_across_many_lanes(doors: list[Backend], limit: int) -> None:
+    chance = random.Random(limit)
+    lanes = [f"{name}{number}" for name in ("a", "B", "ä", "_") for number in range(5)]
+    tasks = [make_task(queue=chance.choice(lanes), priority=chance.randrange(3)) for _ in range(100)]
+    await doors[0].enqueue(tasks)
+    await doors[0].set_paused("B1", True)
+
+    claims = await claim_all(doors[0], await register(doors[0]), limit=limit)
+
+    wanted = sorted((task for task in tasks if task.queue != "B1"), key=lambda task: -task.priority)
+    assert [claim.id for claim in claims] == [task.id for task in wanted]
 
 
 async def test_need_that_ends_while_a_task_that_needs_it_is_stored_is_not_missed(doors: list[Backend]) -> None:

@@ -17,21 +17,18 @@ declare
   me record;
   look record;
 begin
-  select seq, python into me from sitq.worker where worker.id = worker_id and stopped_at is null;
-  wanted := case when found then wanted else 0 end;
   select
     (select min(due_at) from sitq.task where state = 0) as due,
-    exists (select from sitq.task where state = -2 and python = me.python) as has_parked
+    exists (select from sitq.task where state = -2) as has_parked
   into look;
-  if ids is null and not look.has_parked and coalesce(look.due > clock_timestamp(), true)
-    and not exists (select from sitq.task where state = 1)
+  if wanted > 0 and (ids is not null or look.has_parked or look.due <= clock_timestamp() or lost_trip is not null
+    or exists (select from sitq.task where state = 1))  -- or else idle workers would lock, and flush the log
   then
-    wanted := 0;  -- and nothing is locked or written: idle workers cost no flush of the log
-  end if;
-  if wanted > 0 then
     -- Before any task is locked: who declares this worker dead locks in the same order.
-    perform from sitq.worker where seq = me.seq and stopped_at is null for key share;
+    select seq, python into me from sitq.worker where worker.id = worker_id and stopped_at is null for key share;
     wanted := case when found then wanted else 0 end;
+  else
+    wanted := 0;
   end if;
   if ids is not null then
     return query select 1, refused.id, null::integer, null, null, null::bytea, null::integer, null::integer,
@@ -44,7 +41,7 @@ begin
     perform sitq.promote(clock_timestamp(), me.python);
     select min(due_at) into look.due from sitq.task where state = 0;
   end if;
-  if wanted > 0 or lost_trip is not null then
+  if wanted > 0 then
     return query select * from sitq.claim(me.seq, me.python, lanes, wanted, trip_id, lost_trip);
   end if;
   if look.due is not null then
@@ -214,15 +211,15 @@ begin
   end if;
 end $$;
 
--- Find the first ready tasks of lanes that are not paused, in the order of claims. No lanes mean all.
+-- Find the ready tasks that come first in lanes that are not paused. No lanes mean all.
 create or replace function sitq.heads(lanes text[], most integer, seen bigint[]) returns bigint[]
 language plpgsql as $$
 declare
-  lane text := '';
-  found_seqs bigint[] := '{}';
+  lane text collate "C" := '';
   resting text[] := array(select queue from sitq.paused);
-  seqs bigint[];
-  lane_count integer := 0;
+  walked_lanes text[] collate "C";
+  walked bigint[];
+  found_seqs bigint[] := '{}';
 begin
   if lanes is not null then
     return array(
@@ -232,19 +229,23 @@ begin
       where wanted.name <> all(resting)
       order by head.priority desc, head.due_at, head.seq limit most);
   end if;
-  -- One walk for each lane: what is dead at the head of its index is passed once.
+  -- A walk is over one full lane, or over all of several short ones: what is dead at the head of a lane is passed once.
   loop
-    select min(ready.queue), array_agg(ready.seq) into lane, seqs from (
-      select queue, seq, first_value(queue) over () as first_lane from (
-        select queue, seq from sitq.task where state = 1 and queue > lane and seq <> all(seen)
-        order by queue, priority desc, due_at, seq limit most) as walked) as ready
-    where ready.queue = ready.first_lane;
+    select array_agg(queue), array_agg(seq) into walked_lanes, walked from (
+      select queue, seq from sitq.task where state = 1 and queue > lane and seq <> all(seen)
+      order by queue, priority desc, due_at, seq limit most) as ready;
+    exit when walked is null;
+    lane := case
+      when cardinality(walked) < most then null  -- there are no lanes behind these
+      when walked_lanes[1] = walked_lanes[most] then walked_lanes[most]
+      else (select max(queue) from unnest(walked_lanes) as ready(queue) where queue < walked_lanes[most])
+    end;
+    found_seqs := found_seqs || array(
+      select seq from unnest(walked_lanes, walked) as ready(queue, seq)
+      where queue <> all(resting) and (lane is null or queue <= lane));
     exit when lane is null;
-    continue when lane = any(resting);
-    found_seqs := found_seqs || seqs;
-    lane_count := lane_count + 1;
   end loop;
-  if lane_count > 1 then
+  if cardinality(found_seqs) > most then
     found_seqs := array(
       select seq from sitq.task where seq = any(found_seqs) order by priority desc, due_at, seq limit most);
   end if;
