@@ -12,6 +12,7 @@ class Waiters:
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Future[bool], frozenset[str]] = {}
         self._unheard: set[str] = set()
+        self._anything = False  # may have changed while nobody waited at all
 
     def __bool__(self) -> bool:
         """Somebody waits."""
@@ -19,9 +20,10 @@ class Waiters:
 
     def has_heard(self, keys: Collection[str]) -> bool:
         """Tell once whether one of the keys changed while nobody waited for it; no keys means any."""
+        anything, self._anything = self._anything, False
         heard = self._unheard.intersection(keys) if keys else set(self._unheard)
         self._unheard -= heard
-        return bool(heard)
+        return anything or bool(heard)
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> bool:
         """Return True when one of the keys may have changed, False when `timeout` seconds are over.
@@ -44,6 +46,7 @@ class Waiters:
     def wake(self, changed: Collection[str] = ()) -> None:
         """Wake those who wait for these keys; no keys means that anything may have changed."""
         self._unheard.update(changed)
+        self._anything = self._anything or not (changed or self._waiting)
         if len(self._unheard) > _UNHEARD_LIMIT:
             self._unheard.clear()  # nobody has waited for long, and who comes now looks first
         for waiter, keys in self._waiting.items():

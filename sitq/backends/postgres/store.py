@@ -160,7 +160,7 @@ class OpenStore:
             self._listen_soon()
             due = self._bell.due  # which another one who waits may have forgotten when this one wakes
             step = min(left, _LOOK, self._seconds_until(due))
-            if step <= 0 or await self._bell.wait(keys, timeout=step) or self._owners.notice_death():
+            if step <= 0 or await self._bell.waiters.wait(keys, timeout=step) or self._owners.notice_death():
                 break
             if self._seconds_until(due) <= 0:
                 break
@@ -204,7 +204,7 @@ class OpenStore:
         await connection.add_listener(self.address.channel, self._bell.on_notification)
         await self._note_next_due(connection)
         self._bell.stops += 1
-        self._bell.ring(())
+        self._bell.waiters.wake()
 
     async def _write(self, batch: list[_Request]) -> list[Any]:
         """Give each verb all its requests at once, verbs in the order in which they first came."""

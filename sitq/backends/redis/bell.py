@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection
 
 from sitq.backends.redis.connection import Connection
+from sitq.backends.waiters import Waiters
 from sitq.exceptions import SitqError
 
 logger = logging.getLogger(__name__)
@@ -14,7 +15,6 @@ logger = logging.getLogger(__name__)
 LANES, STOP, SCHEDULES = "lanes", "stop", "schedules"
 TOPICS = (LANES, STOP, SCHEDULES)
 
-_UNHEARD_LIMIT = 10_000
 _POLL = 1.0  # seconds after which a wait returns while nothing can be heard
 _PATIENCE = 15.0  # seconds of silence after which the server is asked whether it is there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds between two tries to listen
@@ -32,9 +32,7 @@ class Bell:
         self._connection = connection
         self._channel = channel
         self._loop = asyncio.get_running_loop()
-        self._waiters: dict[asyncio.Future[bool], frozenset[str]] = {}
-        self._unheard: set[str] = set()
-        self._missed = False  # something became due while nobody waited
+        self._waiters = Waiters()
         self._due_at = float("inf")
         self._due: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -54,7 +52,7 @@ class Bell:
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait({self._listener})
-        self._wake(())
+        self._waiters.wake()
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> bool:
         """Return True when one of the keys may have changed or a task becomes due, False after `timeout` seconds.
@@ -62,19 +60,14 @@ class Bell:
         Args:
             keys: lanes and task ids; empty means any.
         """
-        if self._closed or self._take_unheard(keys):
+        if self._closed:
             return True
         if self._listener is None:
             self._listener = self._loop.create_task(self._listen())
-        waiter: asyncio.Future[bool] = self._loop.create_future()
-        self._waiters[waiter] = frozenset(keys)
-        is_deaf = not self._hearing and timeout > _POLL
-        timer = self._loop.call_later(_POLL if is_deaf else timeout, _let_go, waiter, is_deaf)
-        try:
-            return await waiter
-        finally:
-            timer.cancel()
-            del self._waiters[waiter]
+        if self._hearing or timeout <= _POLL:
+            return await self._waiters.wait(keys, timeout=timeout)
+        await self._waiters.wait(keys, timeout=_POLL)
+        return True  # whether anything has changed cannot be heard
 
     def plan(self, seconds: float) -> None:
         """Note that a task becomes due in so many seconds."""
@@ -91,28 +84,8 @@ class Bell:
 
     def _ring_due(self) -> None:
         self._due, self._due_at = None, float("inf")
-        self._missed = not self._waiters
         self.note(LANES)
-        self._wake(())
-
-    def _take_unheard(self, keys: Collection[str]) -> bool:
-        """Tell whether something changed while nobody waited for it: between a look and this wait, perhaps."""
-        if self._missed:
-            self._missed = False
-            return True
-        heard = self._unheard.intersection(keys) if keys else set(self._unheard)
-        self._unheard -= heard
-        return bool(heard)
-
-    def _wake(self, changed: Collection[str]) -> None:
-        """Wake the waiters of these keys; no keys means that anything may have changed."""
-        self._unheard.update(changed)
-        if len(self._unheard) > _UNHEARD_LIMIT:
-            self._unheard.clear()  # nobody has waited for long, and who comes now looks first
-        for waiter, keys in self._waiters.items():
-            if not waiter.done() and (not changed or not keys or not keys.isdisjoint(changed)):
-                self._unheard -= keys or set(changed)
-                waiter.set_result(True)
+        self._waiters.wake()
 
     async def _listen(self) -> None:
         """Hear what is published, and begin anew when the server went away."""
@@ -142,7 +115,7 @@ class Bell:
     def _anything_changed(self) -> None:
         for topic in TOPICS:
             self.note(topic)
-        self._wake(())
+        self._waiters.wake()
 
     async def _hear(self) -> None:
         asked = False
@@ -168,9 +141,4 @@ class Bell:
         if keys == [""]:
             self._anything_changed()
         elif keys:
-            self._wake(keys)
-
-
-def _let_go(waiter: "asyncio.Future[bool]", answer: bool) -> None:
-    if not waiter.done():
-        waiter.set_result(answer)
+            self._waiters.wake(keys)
