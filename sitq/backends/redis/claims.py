@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from sitq.backends.redis.bell import LANES, Bell
 from sitq.backends.redis.connection import Connection
-from sitq.backends.redis.neighbours import LOOK_INTERVAL, Neighbours
+from sitq.backends.redis.neighbours import Neighbours
 from sitq.backends.redis.rows import claim_of
 from sitq.backends.redis.words import Word, outcome_words
 from sitq.core import Claim, Outcome
 from sitq.exceptions import ConnectionError
+
+_DRY = 0.5  # seconds for which a claim that got too little serves; leases end unheard
 
 
 class _Dry(NamedTuple):
@@ -32,7 +34,7 @@ class _Dry(NamedTuple):
 
     def holds(self, worker_id: str, queues: Sequence[str] | None, heard: int | None) -> bool:
         same = (worker_id, queues, heard) == (self.worker_id, self.queues, self.heard)
-        return same and heard is not None and time.monotonic() - self.at < LOOK_INTERVAL
+        return same and heard is not None and time.monotonic() - self.at < _DRY
 
 
 class ClaimDesk:
@@ -51,7 +53,7 @@ class ClaimDesk:
         self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int
     ) -> tuple[set[str], list[Claim]]:
         """Do what `exchange` does, but for a trip that would bring nothing."""
-        must_ask = outcomes or self.neighbours.one_died or worker_id in self._unanswered
+        must_ask = self.neighbours.notice_death() or outcomes or worker_id in self._unanswered
         if not must_ask and self._dry.holds(worker_id, queues, self._bell.heard(LANES)):
             return set(), []
         return await self.exchange(outcomes, worker_id, queues, limit=limit)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sitq._process import ProcessIdentity, this_process
 
-LOOK_INTERVAL = 0.5  # seconds between two looks at the other workers
+LOOK_INTERVAL = 0.2  # seconds between two looks at the list of workers, and at the processes of those on this machine
 _JUMP = 1.0  # seconds by which wall time may outrun monotonic time before a suspend is assumed
 _LONGEST_LEASE = 60.0  # seconds after a suspend in which no lease is taken for over
 
@@ -16,8 +16,8 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._here: dict[str, ProcessIdentity] = {}
-        self.one_died = False
-        self._asked_at = float("-inf")
+        self.one_died = False  # as far as noticed
+        self._asked_at = self._watched_at = float("-inf")
         self._wall, self._wall_read_at = time.time(), time.monotonic()
         self._no_lease_ends_before = 0.0
 
@@ -37,14 +37,18 @@ class Neighbours:
             for worker, host, pid, process in rows
             if host.decode() == here
         }
+        self._watched_at = float("-inf")  # one may be dead already
 
     @property
     def watched(self) -> bool:
         return bool(self._here)
 
     def notice_death(self) -> bool:
-        """Tell whether the process of another worker has ended; asks the system alone."""
-        self.one_died = self.one_died or any(identity.is_surely_dead() for identity in self._here.values())
+        """Tell whether the process of another worker has ended; asks the system alone, a few times a second."""
+        now = time.monotonic()
+        if not self.one_died and now - self._watched_at >= LOOK_INTERVAL:
+            self._watched_at = now
+            self.one_died = any(identity.is_surely_dead() for identity in self._here.values())
         return self.one_died
 
     def take_dead(self) -> dict[str, str]:

@@ -10,14 +10,13 @@ from sitq.backends.redis.address import Address
 from sitq.backends.redis.bell import LANES, Bell
 from sitq.backends.redis.claims import ClaimDesk
 from sitq.backends.redis.connection import Connection
+from sitq.backends.redis.neighbours import LOOK_INTERVAL
 from sitq.backends.redis.schedules import Calendar
 from sitq.backends.redis.workers import StopRequests
 from sitq.core import Outcome, Report, Task
 from sitq.exceptions import BackendError
 
 SCHEMA_VERSION = 1
-
-_LOOK = 0.2  # seconds between two looks whether another worker's process has died
 
 
 class OpenStore:
@@ -93,7 +92,7 @@ class OpenStore:
         """Wait for the bell, or for another worker's process to die."""
         deadline = self._loop.time() + timeout
         while (left := deadline - self._loop.time()) > 0:
-            step = min(left, _LOOK) if self.desk.neighbours.watched else left
+            step = min(left, LOOK_INTERVAL) if self.desk.neighbours.watched else left
             if await self.bell.wait(keys, timeout=step) or self.desk.neighbours.notice_death():
                 return
 
