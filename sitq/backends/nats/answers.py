@@ -80,6 +80,10 @@ class Answers:
         self._groups[key] = _Group(count, future)
         return f"{self.inbox}{key}-", future
 
+    def forget(self, beginning: str) -> None:
+        """Wait no longer for the answers to questions that were not all sent."""
+        self._groups.pop(beginning[len(self.inbox) : -1], None)
+
     async def within_time(self, future: "asyncio.Future[Any]") -> Any:
         timer = self._loop.call_later(self._timeout, self._give_up, future)
         try:

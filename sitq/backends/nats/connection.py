@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from sitq.backends.nats.address import Address
 from sitq.backends.nats.answers import Answers, Found, Read
 from sitq.backends.nats.driver import Driver
-from sitq.backends.nats.errors import ServerAwayError, error_of
+from sitq.backends.nats.errors import ServerAwayError, error_of, reason_of
 from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionError
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Connection:
             )
         except (OSError, TimeoutError, nats.errors.Error) as exc:
             await self._client.close()
-            reason = _reason(self._trouble or exc)
+            reason = reason_of(self._trouble or exc)
             raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {reason}") from exc
         self._client.options["max_reconnect_attempts"] = -1  # from now on for ever
         self._replies.inbox = f"{self._client.new_inbox()}."
@@ -120,6 +120,7 @@ class Connection:
 
     async def subscribe(self, callback: Callable[[Msg], Awaitable[None]]) -> tuple[str, Callable[[], Awaitable[None]]]:
         """Listen on a new subject of our own; answers it, and what ends it."""
+        self._check()
         inbox = self._client.new_inbox()
         listening = await self._client.subscribe(inbox, cb=callback, pending_msgs_limit=0, pending_bytes_limit=0)
 
@@ -131,15 +132,19 @@ class Connection:
 
     async def answer(self, subject: str) -> None:
         """Answer a message of flow control."""
-        await self._client.publish(subject, b"")
+        await self._out(subject, b"")
 
     async def write(self, writes: Sequence[Write]) -> list[int | Exception]:
         """Write messages, each for itself, in one trip; tell the sequence of each, or what refused it."""
         if not writes:
             return []
         replies, future = self._replies.expect_together(len(writes))
-        for number, write in enumerate(writes):
-            await self._publish(write, reply=f"{replies}{number}")
+        try:
+            for number, write in enumerate(writes):
+                await self._publish(write, reply=f"{replies}{number}")
+        except BaseException:
+            self._replies.forget(replies)
+            raise
         answers: list[dict[str, Any]] = await self._replies.within_time(future)
         self.knows_up_to(max((answer["seq"] for answer in answers if "error" not in answer), default=0))
         return [error_of(answer["error"], "write") if "error" in answer else int(answer["seq"]) for answer in answers]
@@ -177,14 +182,12 @@ class Connection:
 
     async def call_blindly(self, name: str, body: dict[str, Any] | None = None) -> None:
         """Ask JetStream for something whose success nothing depends on."""
-        self._check()
-        # It does nothing for those who do not listen.
-        await self._client.publish(f"$JS.API.{name}", json.dumps(body or {}).encode(), reply=f"{self._replies.inbox}0")
+        # The server does nothing for those who do not listen.
+        await self._out(f"$JS.API.{name}", json.dumps(body or {}).encode(), reply=f"{self._replies.inbox}0")
 
     async def ask(self, subject: str, body: dict[str, Any], *, what: str) -> dict[str, Any]:
-        self._check()
         reply, future = self._replies.expect()
-        await self._client.publish(subject, json.dumps(body).encode(), reply=reply)
+        await self._out(subject, json.dumps(body).encode(), reply=reply)
         answer: dict[str, Any] = await self._replies.within_time(future)
         if "error" in answer:
             raise error_of(answer["error"], what)
@@ -244,14 +247,12 @@ class Connection:
         return first[0].behind + 1 if first else 0
 
     async def _direct(self, body: dict[str, Any]) -> Read:
-        self._check()
         reply, future = self._replies.expect(many=True)
-        await self._client.publish(f"$JS.API.DIRECT.GET.{self.stream}", json.dumps(body).encode(), reply=reply)
+        await self._out(f"$JS.API.DIRECT.GET.{self.stream}", json.dumps(body).encode(), reply=reply)
         read: Read = await self._replies.within_time(future)
         return read
 
     async def _publish(self, write: Write, headers: dict[str, str] | None = None, *, reply: str = "") -> None:
-        self._check()
         headers = {} if headers is None else headers
         if write.expect is not None:
             headers[_EXPECT] = str(write.expect)
@@ -259,14 +260,18 @@ class Connection:
                 headers[_EXPECT_WITHIN] = write.within
         if write.ttl:
             headers["Nats-TTL"] = f"{write.ttl}s"
+        await self._out(write.subject, write.body, reply=reply, headers=headers)
+
+    async def _out(self, subject: str, body: bytes, *, reply: str = "", headers: dict[str, str] | None = None) -> None:
+        self._check()
         try:
-            await self._client.publish(write.subject, write.body, reply=reply, headers=headers or None)
+            await self._client.publish(subject, body, reply=reply, headers=headers or None)
         except nats.errors.MaxPayloadError as exc:
             raise ResourceExhaustionError(
-                f"the NATS server takes {self.max_payload} bytes a message, {len(write.body)} were given"
+                f"the NATS server takes {self.max_payload} bytes a message, {len(body)} were given"
             ) from exc
         except nats.errors.Error as exc:
-            raise ServerAwayError(f"the NATS server at {self._address.shown} is away: {_reason(exc)}") from exc
+            raise ServerAwayError(f"the NATS server at {self._address.shown} is away: {reason_of(exc)}") from exc
 
     def check_use(self) -> None:
         if self._loop is not asyncio.get_running_loop():
@@ -281,7 +286,7 @@ class Connection:
 
     async def _on_error(self, exc: Exception) -> None:
         self._trouble = exc
-        logger.debug("NATS: %s", _reason(exc))
+        logger.debug("NATS: %s", reason_of(exc))
 
     async def _on_lost(self) -> None:
         if not self._client.is_closed:
@@ -292,7 +297,3 @@ class Connection:
         logger.warning("the connection to %s is there again", self._address.shown)
         if self.on_again is not None:
             self.on_again()
-
-
-def _reason(exc: Exception) -> str:
-    return " ".join(str(exc).split()) or type(exc).__name__

@@ -32,3 +32,8 @@ def error_of(answer: object, what: str) -> Exception:
     if facts.get("code") == 503:
         return ServerAwayError(f"the NATS server could not {what}: {text}; it is tried again")
     return BackendError(f"the NATS server could not {what}: {text}")
+
+
+def reason_of(exc: Exception) -> str:
+    """Say what the driver says, on one line."""
+    return " ".join(str(exc).split()) or type(exc).__name__

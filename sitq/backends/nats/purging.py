@@ -1,14 +1,17 @@
 """Removing tasks of a NATS store whose retention is over, in slices."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
+from sitq.backends.nats.answers import Found
 from sitq.backends.nats.records import Record, decoded
 from sitq.backends.nats.store import Store
 from sitq.backends.nats.tasks import delete_records, forget
 from sitq.core import FINAL, TaskStatus
 
 _BATCH = 500
+_FRESH = 60_000_000  # microseconds
 _LOOKED_AT = 4000  # notes of retention that are looked at in one call
 
 
@@ -49,24 +52,45 @@ async def _older(store: Store, seconds: float, wanted: Collection[TaskStatus], l
     return found
 
 
+class _Note(NamedTuple):
+    """Says when a task may be purged that ended with a status; it may have been requeued or deleted since."""
+
+    seq: int
+    task_id: str
+    status: str
+    purge_at: int
+
+
 async def _over(store: Store, wanted: Collection[TaskStatus], limit: int) -> list[Record]:
     """Find what a note says is over, going on where the last look ended, round and round."""
-    start, due = store.purged_up_to + 1, list[str]()
+    start, due = store.purged_up_to + 1, list[_Note]()
     now = store.clock.now()
     for _ in range(_LOOKED_AT // _BATCH):
         batch = await store.connection.scan(store.subjects.retained_of("*"), start=start, batch=_BATCH)
-        due += (task_id for message in batch for task_id in _due(message.body, now))
+        due += (note for note in map(_note, batch) if note.purge_at <= now)
         start = batch[-1].seq + 1 if len(batch) == _BATCH else 1
         if start == 1 or len(due) >= limit:
             break
     store.purged_up_to = start - 1 if len(due) < limit else store.purged_up_to
-    records = (await store.records(due)).values() if due else ()
-    return [record for record in records if record.status in wanted and _is_over(record, now)]
+    records = await store.records({note.task_id for note in due}) if due else {}
+    await _drop_void(store, due, records, now)
+    return [record for record in records.values() if record.status in wanted and _is_over(record, now)]
 
 
-def _due(note: bytes, now: int) -> Sequence[str]:
-    purge_at, _, task_id = note.decode().partition(" ")
-    return (task_id,) if int(purge_at) <= now else ()
+def _note(message: Found) -> _Note:
+    purge_at, _, task_id = message.body.decode().partition(" ")
+    return _Note(message.seq, task_id, message.subject.rpartition(".")[2], int(purge_at))
+
+
+async def _drop_void(store: Store, notes: Sequence[_Note], records: Mapping[str, Record], now: int) -> None:
+    """Remove notes of tasks that were requeued or deleted; not fresh ones, whose end may be on its way."""
+    old = (note for note in notes if note.purge_at < now - _FRESH)
+    void = [note.seq for note in old if _status_of(records.get(note.task_id)) != note.status]
+    await asyncio.gather(*map(store.erase, void))
+
+
+def _status_of(record: Record | None) -> str | None:
+    return None if record is None else record.status.value
 
 
 def _is_over(record: Record, now: int) -> bool:

@@ -60,6 +60,8 @@ class Replica:
         """Make sure that the shelf is here."""
         await self._need(full=True)
         assert self._feed is not None
+        if self._feed.begun.is_set():
+            return self.shelf
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._feed.begun.wait()
@@ -93,6 +95,8 @@ class Replica:
                 return
 
     async def _need(self, *, full: bool) -> None:
+        if self._feed is not None and (self._full or not full):
+            return
         async with self._changing:
             if self._feed is None or (full and not self._full):
                 before, self._full = self._feed, full or self._full

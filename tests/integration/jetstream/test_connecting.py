@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from contract.builders import make_task, register, run_one, success
-from servers import Server, Servers, free_port
+from nats import connect
+from servers import Server, Servers, free_port, nats
 
 from sitq.backends import backend_from_url
 from sitq.backends.nats import NATSBackend
@@ -51,10 +52,7 @@ async def test_unreachable_server_is_a_connection_error() -> None:
 
 
 def start_with_password(tmp_path: Path) -> Server:
-    from servers import nats
-
-    server = nats.server(tmp_path)
-    server._command += ["--user", "ada", "--pass", "right"]
+    server = nats.server(tmp_path, "--user", "ada", "--pass", "right")
     server.start()
     return server
 
@@ -81,11 +79,8 @@ authorization { users = [ { user: ada, password: right, permissions: {
 
 
 async def test_user_with_the_rights_that_the_page_names_can_use_a_store(tmp_path: Path) -> None:
-    from servers import nats
-
     (tmp_path / "rights.conf").write_text(RIGHTS)
-    server = nats.server(tmp_path)
-    server._command += ["-c", str(tmp_path / "rights.conf")]
+    server = nats.server(tmp_path, "-c", tmp_path / "rights.conf")
     server.start()
     try:
         url = f"nats://ada:right@{server.url.removeprefix('nats://')}?prefix=jobs"
@@ -135,17 +130,13 @@ async def test_newer_schema_is_refused(servers: Servers) -> None:
 
 
 async def create_stream(url: str, name: str, metadata: dict[str, str]) -> None:
-    import nats
-
-    client = await nats.connect(url)
+    client = await connect(url)
     config = {"name": name, "subjects": [f"{name}.>"], "metadata": metadata}
     await client.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(config).encode())
     await client.close()
 
 
 async def test_server_without_jetstream_is_refused(tmp_path: Path) -> None:
-    from servers import nats
-
     server = nats.server(tmp_path)
     server._command.remove("-js")
     server.start()
