@@ -1,4 +1,4 @@
-"""Characters that the server cannot hold as text: written out where people read them, refused in what names something."""
+"""Characters that the server cannot hold as text: written out where people read them, refused in names."""
 
 import asyncio
 from collections.abc import AsyncIterator
