@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from servers import Server, free_port
@@ -85,3 +86,14 @@ def _open_copy(package: Path) -> Path:
 def fresh_schema(url: str) -> str:
     """Name a store of its own on a server."""
     return f"{url}{'&' if '?' in url else '?'}schema=test_{os.urandom(6).hex()}"
+
+
+def emptied_schema(url: str) -> str:
+    """Name a store that tests use one after the other, and empty it: that takes a tenth of making one."""
+    schema = "test_emptied"
+    with psycopg.connect(url) as connection:
+        tables = connection.execute("select tablename from pg_tables where schemaname = %s", [schema]).fetchall()
+        for (name,) in tables:
+            if name != "meta":
+                connection.execute(f"delete from {schema}.{name}")
+    return f"{url}{'&' if '?' in url else '?'}schema={schema}"

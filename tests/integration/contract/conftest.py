@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from servers import Servers
-from servers.postgres import fresh_schema
+from servers.postgres import emptied_schema
 
 from contract.builders import register
 from sitq.backends.base import Backend
@@ -21,7 +21,7 @@ from sitq.core import WorkerInfo
 STORES: dict[str, Callable[[Path, Servers], Backend]] = {
     "sqlite": lambda folder, servers: SQLiteBackend(folder / "tasks.db"),
     "memory": lambda folder, servers: MemoryBackend(),
-    "postgres": lambda folder, servers: PostgresBackend(fresh_schema(servers.url("postgres"))),
+    "postgres": lambda folder, servers: PostgresBackend(emptied_schema(servers.url("postgres"))),
     "redis": lambda folder, servers: RedisBackend(servers.url("redis"), prefix=uuid4().hex),
     "nats": lambda folder, servers: NATSBackend(f"{servers.url('nats')}?prefix={secrets.token_hex(8)}"),
 }
