@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 _EXPECT = "Nats-Expected-Last-Subject-Sequence"
 _EXPECT_WITHIN = f"{_EXPECT}-Subject"
 _READ_AT_ONCE, _SCANNED_AT_ONCE = 256, 500  # subjects in one read of many, messages in one of a row
+_TRIES = 2  # of the first connection, each as long as an answer may take
 _LAG = 0.005  # seconds until a server that lags is asked again
 
 
@@ -72,7 +73,6 @@ class Connection:
 
     @property
     def sent(self) -> int:
-        """How many messages went out so far."""
         return int(self._client.stats["out_msgs"])
 
     @property
@@ -91,19 +91,22 @@ class Connection:
             ConnectionError: no server answers, or none lets this user in.
         """
         try:
-            await self._client.connect(
-                servers=list(self._address.servers),
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds to sleep; the driver says int
-                connect_timeout=max(1, round(self._timeout)),
-                error_cb=self._on_error,
-                disconnected_cb=self._on_lost,
-                reconnected_cb=self._on_there_again,
-                pending_size=64 * 1024**2,
-            )
+            # The driver itself waits for ever for the end of a connection whose certificate it does not trust.
+            async with asyncio.timeout(_TRIES * self._timeout):
+                await self._client.connect(
+                    servers=list(self._address.servers),
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds to sleep; the driver says int
+                    connect_timeout=max(1, round(self._timeout)),
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_lost,
+                    reconnected_cb=self._on_there_again,
+                    pending_size=64 * 1024**2,
+                )
         except (OSError, TimeoutError, nats.errors.Error) as exc:
-            with contextlib.suppress(AttributeError):  # older drivers cannot close what was never open
-                await self._client.close()
+            with contextlib.suppress(AttributeError, TimeoutError):  # older drivers cannot close what was never open
+                async with asyncio.timeout(self._timeout):
+                    await self._client.close()
             reason = reason_of(self._trouble or exc)
             raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {reason}") from exc
         self._client.options["max_reconnect_attempts"] = -1  # from now on for ever
