@@ -1,6 +1,7 @@
 """One connection to a NATS server: conditional writes, reads of many subjects, and the server's own requests."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -22,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 _EXPECT = "Nats-Expected-Last-Subject-Sequence"
 _EXPECT_WITHIN = f"{_EXPECT}-Subject"
-_READ_AT_ONCE = 256  # subjects in one read of many
-_SCANNED_AT_ONCE = 500
+_READ_AT_ONCE, _SCANNED_AT_ONCE = 256, 500  # subjects in one read of many, messages in one of a row
+_TRIES = 2  # of the first connection, each as long as an answer may take
 _LAG = 0.005  # seconds until a server that lags is asked again
 
 
@@ -59,7 +60,7 @@ class Connection:
         self._trouble: Exception | None = None
         self.on_again: Callable[[], None] | None = None
         self._client = Driver()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._pid = os.getpid()
         self._replies = Answers(timeout=timeout, server=address.shown)
         self._known_up_to = 0
@@ -67,16 +68,11 @@ class Connection:
         self.always_there = ""  # a subject that is read along where several servers keep the stream
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
-
-    @property
     def max_payload(self) -> int:
         return self._client.max_payload
 
     @property
     def sent(self) -> int:
-        """How many messages went out so far."""
         return int(self._client.stats["out_msgs"])
 
     @property
@@ -95,18 +91,22 @@ class Connection:
             ConnectionError: no server answers, or none lets this user in.
         """
         try:
-            await self._client.connect(
-                servers=list(self._address.servers),
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds to sleep; the driver says int
-                connect_timeout=max(1, round(self._timeout)),
-                error_cb=self._on_error,
-                disconnected_cb=self._on_lost,
-                reconnected_cb=self._on_there_again,
-                pending_size=64 * 1024**2,
-            )
+            # The driver itself waits for ever for the end of a connection whose certificate it does not trust.
+            async with asyncio.timeout(_TRIES * self._timeout):
+                await self._client.connect(
+                    servers=list(self._address.servers),
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds to sleep; the driver says int
+                    connect_timeout=max(1, round(self._timeout)),
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_lost,
+                    reconnected_cb=self._on_there_again,
+                    pending_size=64 * 1024**2,
+                )
         except (OSError, TimeoutError, nats.errors.Error) as exc:
-            await self._client.close()
+            with contextlib.suppress(AttributeError, TimeoutError):  # older drivers cannot close what was never open
+                async with asyncio.timeout(self._timeout):
+                    await self._client.close()
             reason = reason_of(self._trouble or exc)
             raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {reason}") from exc
         self._client.options["max_reconnect_attempts"] = -1  # from now on for ever
@@ -204,19 +204,19 @@ class Connection:
         """Read from whichever server of a cluster answers, again if it lags behind what is known here."""
         await self.level()
         filters = [*filters, self.always_there] if self.always_there else filters
-        deadline = self._loop.time() + self._timeout
+        deadline = self.loop.time() + self._timeout
         while True:
             read = await self._direct({"multi_last": filters, "batch": 1000})
             if not read.up_to or read.up_to >= self._known_up_to:
                 return [message for message in read.found if message.subject != self.always_there]
-            if self._loop.time() > deadline:
+            if self.loop.time() > deadline:
                 raise ServerAwayError(f"a NATS server of {self._address.shown} lags behind the others")
             await asyncio.sleep(_LAG)
 
     async def level(self) -> None:
         """Wait until all servers that keep the stream, any of which may answer, have what is written until now."""
-        deadline = self._loop.time() + self._timeout
-        while self.always_there and self._loop.time() < deadline:
+        deadline = self.loop.time() + self._timeout
+        while self.always_there and self.loop.time() < deadline:
             answer = await self.call(f"STREAM.INFO.{self.stream}", what="tell how far its servers are")
             self.knows_up_to(answer["state"]["last_seq"])
             others = answer.get("cluster", {}).get("replicas") or ()
@@ -274,7 +274,7 @@ class Connection:
             raise ServerAwayError(f"the NATS server at {self._address.shown} is away: {reason_of(exc)}") from exc
 
     def check_use(self) -> None:
-        if self._loop is not asyncio.get_running_loop():
+        if self.loop is not asyncio.get_running_loop():
             raise BackendError(f"{self._address.shown} is open on another event loop; use twin() here")
         if self._pid != os.getpid():
             raise BackendError(f"{self._address.shown} was opened before a fork; use twin() in the child")
