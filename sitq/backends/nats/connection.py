@@ -117,6 +117,18 @@ class Connection:
         self._replies.fail_all(f"the connection to {self._address.shown} was closed")
         if not self._client.is_closed:
             await self._client.close()
+        await self._end_reconnecting()
+
+    async def _end_reconnecting(self) -> None:
+        """See to the end of the driver's task that looks for a lost server.
+
+        Its cancellation gets lost where a try fails at that very moment: `asyncio.wait_for` forgets it before Python
+        3.12. The task would go on for ever, and hold up the end of the loop.
+        """
+        task = self._client._reconnection_task
+        while task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.1)
 
     async def subscribe(self, callback: Callable[[Msg], Awaitable[None]]) -> tuple[str, Callable[[], Awaitable[None]]]:
         """Listen on a new subject of our own; answers it, and what ends it."""

@@ -1,6 +1,7 @@
 """A server that goes away and comes back: nothing is lost, and no attempt is counted twice."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -159,3 +160,20 @@ async def test_nothing_is_lost_under_load_while_the_server_is_away_for_ten_secon
         (TaskStatus.SUCCESS, 1, 0, 0)
     }
     assert sorted(map(int, runs.read_text().split())) == list(range(4000))
+
+
+async def test_closing_ends_the_drivers_search_for_the_server_also_when_it_does_not_hear(store: str) -> None:
+    async def search() -> None:
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):  # as asyncio.wait_for may, before Python 3.12
+                await asyncio.sleep(60)
+
+    backend = NATSBackend(store)
+    await backend.connect()
+    searching = asyncio.create_task(search())
+    await asyncio.sleep(0)
+    backend._store.connection._client._reconnection_task = searching
+
+    await backend.close()
+
+    assert searching.done()
