@@ -41,6 +41,7 @@ local function enqueue(tasks)
     local refusal = judge(new, known, held)
     if refusal then return refusal end
   end
+  reserve(#tasks)
   for place, new in ipairs(tasks) do
     ids[place + 1] = new.answer or false
     if not new.answer then

@@ -107,7 +107,7 @@ local function first_ready(queues, wanted)
   local found = {}
   for _, queue in ipairs(queues) do
     local members = call('ZRANGE', base .. 'ready:' .. queue, 0, wanted - 1, 'WITHSCORES')
-    if #members == 0 then call('SREM', base .. 'lanes', queue) end
+    if #members == 0 then list_lane(queue, false) end
     for place = 1, #members, 2 do
       found[#found + 1] = {member = members[place], score = tonumber(members[place + 1]), queue = queue}
     end

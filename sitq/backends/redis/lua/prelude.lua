@@ -38,13 +38,13 @@ local function in_slices(command, key, values)
   end
 end
 
-local counts, moves, wakes, woken, topics, next_due
+local counts, moves, wakes, woken, topics, next_due, next_seq, last_seq, listed
 
 local function begin(keys, arguments)
   call, base, ARGV = redis.call, keys[1], arguments
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
-  counts, moves, wakes, woken, topics, next_due = {}, {}, {}, {}, {}, nil
+  counts, moves, wakes, woken, topics, next_due, next_seq, last_seq, listed = {}, {}, {}, {}, {}, nil, 1, 0, {}
 end
 
 -- Make a verb known. Its flags tell the server what it may do when memory is full, and on a replica.
@@ -83,25 +83,42 @@ local function wake(key)
   end
 end
 
+-- List a lane among those that hold ready tasks, or take it off; known within the call, since each listing is a command.
+local function list_lane(queue, holds)
+  if listed[queue] ~= holds then call(holds and 'SADD' or 'SREM', base .. 'lanes', queue) end
+  listed[queue] = holds
+end
+
 -- Note that a lane may have more to hand out.
 local function wake_lane(queue)
   topics.lanes = true
   wake(queue)
 end
 
+-- Take places of arrival for so many tasks at once; those that are not used stay free.
+local function reserve(number)
+  last_seq = call('INCRBY', base .. 'seq', number)
+  next_seq = last_seq - number + 1
+end
+
+local function take_seq()
+  if next_seq > last_seq then reserve(1) end
+  next_seq = next_seq + 1
+  return next_seq - 1
+end
+
 local function plan(due)
   if not next_due or due < next_due then next_due = due end
 end
 
-local function gather(lists, key, ...)
+local function gather(lists, key, one, other)
   local list = lists[key]
   if not list then
     list = {}
     lists[key] = list
   end
-  for place = 1, select('#', ...) do
-    list[#list + 1] = (select(place, ...))
-  end
+  list[#list + 1] = one
+  list[#list + 1] = other
 end
 
 local function write_counts()

@@ -13,7 +13,7 @@ local function note_needs(new)
 end
 
 local function restore(new, ending, value)
-  local seq, state = call('INCR', base .. 'seq'), ending.state
+  local seq, state = take_seq(), ending.state
   local finished = ending.finished or now
   local enqueued = ending.enqueued or finished
   write(new, seq, state, enqueued, enqueued)

@@ -6,7 +6,7 @@ end
 
 local function make_ready(id, queue, priority, due, seq)
   call('ZADD', base .. 'ready:' .. queue, -priority, place_in_lane(due, seq, id))
-  call('SADD', base .. 'lanes', queue)
+  list_lane(queue, true)
   wake_lane(queue)
 end
 

@@ -36,7 +36,7 @@ end
 
 local function insert(new)
   local rare = new.rare
-  local seq, priority = call('INCR', base .. 'seq'), rare.priority or 0
+  local seq, priority = take_seq(), rare.priority or 0
   local due = rare.eta or now + (rare.delay or 0)
   local state = 'blocked'
   if not rare.needs then state = make_due(new.id, new.queue, priority, due, seq) end
