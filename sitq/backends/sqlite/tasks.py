@@ -213,7 +213,7 @@ _REQUEUE = """update task set state = 1, due_at = ?, failures = 0, crashes = 0, 
   worker = null, started_at = null, finished_at = null, expires_at = null, purge_at = null, error = null,
   traceback = null, value = null,
   progress_done = null, progress_total = null, progress_message = null where seq = ?"""
-_REQUEUABLE = f"select seq, id, queue, state, finished_at, key from task where state >= 4 and {_WANTED} order by seq"
+_REQUEUABLE = f"select seq, id, queue, state, finished_at, key from task where state >= 4 and {_WANTED}"
 
 
 def remember(
@@ -233,9 +233,8 @@ def requeue(transaction: Transaction, requests: Sequence[Collection[str]]) -> li
     answers = []
     for ids in requests:
         reached = set()
-        for seq, task_id, queue, state, finished_at, key in transaction.execute(
-            _REQUEUABLE, (json.dumps(list(ids)),)
-        ).fetchall():
+        rows = transaction.execute(_REQUEUABLE, (json.dumps(list(ids)),)).fetchall()
+        for seq, task_id, queue, state, finished_at, key in sorted(rows):  # the older first: others may need them
             if key is not None and transaction.execute(_HOLDER, (key,)).fetchone():
                 continue
             remember(transaction, seq, finished_at)
