@@ -197,7 +197,9 @@ def test_no_more_than_five_messages_a_second_come_while_all_rows_change(kernel: 
         while time.monotonic() < begun + 2: pass
     """)
 
-    assert 1 <= messages_of_views(kernel) <= 11  # a busy machine shows less
+    assert messages_of_views(kernel) <= 11
+    run("time.sleep(1)")  # while a cell computes, a busy machine may show nothing
+    assert messages_of_views(kernel) >= 1
 
 
 def test_button_goes_on_with_its_task_when_rows_move(run: Run) -> None:
