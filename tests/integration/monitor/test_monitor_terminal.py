@@ -58,7 +58,9 @@ async def test_change_by_another_process_is_seen(store: FilledStore) -> None:
         assert "✓ success" in screen.read_until("tidy_up")
 
 
-@pytest.mark.parametrize("size", [(160, 45), (80, 24), (60, 15)])
+@pytest.mark.parametrize(
+    "size", [(160, 45), *(pytest.param(size, marks=pytest.mark.slow) for size in ((80, 24), (60, 15)))]
+)
 async def test_nothing_that_a_store_holds_reaches_the_terminal_as_it_is(
     store: FilledStore, size: tuple[int, int]
 ) -> None:
@@ -184,6 +186,7 @@ async def test_file_that_is_deleted_is_told_and_a_new_one_is_shown(path: Path) -
         assert screen.wait() == 0
 
 
+@pytest.mark.slow
 async def test_file_that_grows_by_a_thousand_tasks_a_second_is_followed(store: FilledStore) -> None:
     with terminal(monitor(store.path)) as screen:
         screen.read_until("no worker")

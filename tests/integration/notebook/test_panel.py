@@ -54,6 +54,7 @@ def test_html_that_stays_tells_of_tasks_that_were_given_back(kernel: Kernel, run
     assert "pending" in [*updates, *stopped.updates][-1]["text/html"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("views", "times"), [(0, range(3, 8)), (1, range(2))])
 def test_html_is_sent_rarely_where_a_front_end_draws_the_widgets(
     kernel: Kernel, run: Run, views: int, times: range

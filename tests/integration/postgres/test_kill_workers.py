@@ -78,6 +78,7 @@ async def test_workers_killed_at_random_lose_no_task(queue: TaskQueue, start_wor
     assert any(info.crashes for info in infos)
 
 
+@pytest.mark.slow
 async def test_frozen_workers_late_outcome_is_refused(queue: TaskQueue, start_worker: Callable[..., Program]) -> None:
     frozen = start_worker(lease=0.6)
     task = await queue.enqueue(make_nap(), 0.8, 7)

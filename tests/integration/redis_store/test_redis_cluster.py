@@ -40,6 +40,7 @@ async def test_store_is_found_from_any_node(cluster: list[str], prefix: str) -> 
         assert (await first.results([claim.id]))[claim.id].status is TaskStatus.SUCCESS
 
 
+@pytest.mark.slow
 async def test_wait_is_woken_through_another_node(cluster: list[str]) -> None:
     async with RedisBackend(cluster[0]) as first, RedisBackend(cluster[1]) as second:
         await first.wait(["default"], timeout=0.2)

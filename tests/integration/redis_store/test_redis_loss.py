@@ -26,7 +26,7 @@ async def until_all_ended(queue: TaskQueue, total: int, timeout: float) -> None:
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("kill", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("away", [1.0, pytest.param(10.0, marks=pytest.mark.slow)])
 async def test_worker_carries_on_and_no_attempt_counts_twice(
     start_server: Callable[..., Server], away: float, kill: bool
