@@ -1,7 +1,7 @@
 """A server and a browser that the tests of a module share, and notebooks that end with their test."""
 
+import functools
 import importlib.util
-import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ import pytest
 from lab import SIZE, WIDGETS, Lab, Notebook, chromium, launch
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +45,27 @@ def lab_without_widgets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
     lab.close()
 
 
+@pytest.fixture(scope="module")
+def page_of(browser: "Browser") -> Callable[[Lab], "Page"]:
+    """Give the page of a server, which shows one notebook after the other."""
+    return functools.cache(lambda lab: browser.new_page())
+
+
 @pytest.fixture
-def open_on(browser: "Browser", request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
-    """Open notebooks of these cells on a server; none of their pages may throw an error."""
+def open_on(page_of: Callable[[Lab], "Page"], request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook of these cells on a server; its page may throw no error until it is closed."""
     opened: list[Notebook] = []
 
     def open_on(lab: Lab, *cells: str) -> Notebook:
-        path = lab.write(f"{request.node.name}-{len(opened)}", cells)
-        opened.append(Notebook(browser.new_page(viewport=SIZE), lab, path))
+        page = page_of(lab)
+        page.set_viewport_size(SIZE)
+        opened.append(Notebook(page, lab, lab.write(request.node.name, cells)))
         return opened[-1]
 
     yield open_on
     for notebook in opened:
         notebook.close()
-    assert list(itertools.chain(*(notebook.troubles for notebook in opened))) == []
+        assert notebook.troubles == []
 
 
 @pytest.fixture
