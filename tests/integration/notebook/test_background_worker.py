@@ -24,6 +24,11 @@ def block_its_loop() -> object:
     return block()
 
 
+def touch_and_sleep(begun: Path) -> None:
+    begun.touch()
+    time.sleep(0.3)
+
+
 def test_submit_passes_arguments_and_keeps_the_name(worker: BackgroundWorker) -> None:
     handle = worker.submit(dict, [("a", 1)], b=2, name="pairs")
 
@@ -170,9 +175,9 @@ def test_stop_gives_back_what_has_not_ended(worker: BackgroundWorker) -> None:
     assert {(info.status, info.crashes) for info in infos if info is not None} == {("pending", 0)}
 
 
-def test_stop_gives_running_tasks_time_to_end(worker: BackgroundWorker) -> None:
-    handle = worker.submit(time.sleep, 0.3)
-    until(lambda: handle.status == "running")
+def test_stop_gives_running_tasks_time_to_end(worker: BackgroundWorker, tmp_path: Path) -> None:
+    handle = worker.submit(touch_and_sleep, tmp_path / "begun")
+    until((tmp_path / "begun").exists)  # a task is running from its claim on, and one that has not begun is given back
 
     worker.stop()
 
