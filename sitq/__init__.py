@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from sitq.backends import backend_from_url
     from sitq.backends.base import Backend
     from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
-    from sitq.captures import explain
     from sitq.context import TaskContext, check_cancelled, current_task
     from sitq.core import Result, TaskStatus
     from sitq.exceptions import (
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from sitq.recurring import ScheduleInfo
     from sitq.retry import Discard, Retry, RetryAfter, Snooze
     from sitq.serialization import CloudpickleSerializer, JsonSerializer, SignedSerializer
+    from sitq.serialization.captures import explain
     from sitq.sync import SyncTaskQueue
     from sitq.tracking import progress, track
     from sitq.views import TaskInfo, TaskQuery
@@ -91,7 +91,7 @@ _HOMES = {
     "sitq.backends": ("backend_from_url",),
     "sitq.backends.base": ("Backend",),
     "sitq.backends.sqlite": ("MemoryBackend", "SQLiteBackend"),
-    "sitq.captures": ("explain",),
+    "sitq.serialization.captures": ("explain",),
     "sitq.context": ("TaskContext", "check_cancelled", "current_task"),
     "sitq.core": (
         "Result",

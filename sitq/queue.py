@@ -14,14 +14,14 @@ from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
 from sitq.options import GivenOptions
+from sitq.producer.replaying import StoredCall, stored_call
+from sitq.producer.rerunning import Rerunner
+from sitq.producer.sending import BoundQueue, Sender
+from sitq.producer.waiting import ResultWatcher
 from sitq.recurring import ScheduleInfo
-from sitq.replaying import StoredCall, stored_call
-from sitq.rerunning import Rerunner
-from sitq.sending import BoundQueue, Sender
 from sitq.serialization import Serializer, call_serializer
 from sitq.validation import not_negative
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
-from sitq.waiting import ResultWatcher
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,9 +13,9 @@ from sitq.backends.base import Backend
 from sitq.core import Result, TaskStatus
 from sitq.exceptions import SyncTaskQueueError
 from sitq.inputs import TaskId
+from sitq.producer.sending import BoundQueue
 from sitq.queue import TaskQueue
 from sitq.recurring import ScheduleInfo
-from sitq.sending import BoundQueue
 from sitq.serialization import Serializer
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 

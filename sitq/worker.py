@@ -17,9 +17,9 @@ from sitq.backends.base import Backend
 from sitq.core import EXECUTORS, THREAD_EXECUTOR, WorkerInfo
 from sitq.exceptions import WorkerError
 from sitq.middleware import Middleware, middleware_list
-from sitq.runner import RunSettings
+from sitq.running.runner import RunSettings
+from sitq.running.shift import Shift
 from sitq.serialization import Serializer, SignedSerializer, call_serializer
-from sitq.shift import Shift
 from sitq.validation import amount, at_least_one, integer, not_negative, one_of, positive, queue_names
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sitq._portable import import_function
+from sitq.import_paths import import_function
 
 if TYPE_CHECKING:
     from sitq.backends.base import Backend

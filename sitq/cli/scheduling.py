@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sitq._portable import import_function
 from sitq.cli.calls import arguments_of, import_from_here, keywords_of, queue_on, serializer_option
 from sitq.cli.printing import complain, print_json, print_table
 from sitq.cli.stores import json_option, store_argument, with_inspector
+from sitq.import_paths import import_function
 from sitq.inspector import Inspector
 from sitq.recurring import ScheduleInfo
 from sitq.sanitize import clean

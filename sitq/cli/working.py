@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sitq._portable import import_function
 from sitq.cli.calls import arguments_of, import_from_here, keywords_of, queue_on, serializer_of, serializer_option
 from sitq.cli.looking import every_task
 from sitq.cli.printing import complain, confirm, print_json
 from sitq.cli.stores import filter_options, json_option, query_of, store_argument
 from sitq.core import EXECUTORS, TaskStatus
 from sitq.exceptions import TaskExecutionError
+from sitq.import_paths import import_function
 from sitq.inspector import Inspector
 from sitq.sanitize import clean, clean_block
 from sitq.views import TaskQuery

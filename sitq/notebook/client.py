@@ -14,8 +14,8 @@ from sitq.backends import backend_from_url
 from sitq.context import current_task
 from sitq.core import Result, Task, TaskStatus
 from sitq.exceptions import TaskQueueError, TimeoutError, WorkerError
+from sitq.producer.replaying import StoredCall, stored_call
 from sitq.queue import TaskQueue
-from sitq.replaying import StoredCall, stored_call
 from sitq.sanitize import without_password
 from sitq.views import Stats, TaskInfo, TaskQuery
 

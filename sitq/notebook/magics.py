@@ -8,14 +8,14 @@ from typing import Any, Protocol
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from sitq._pickling import weigh
-from sitq.captures import format_size
 from sitq.exceptions import TaskQueueError
 from sitq.notebook.cells import awaits, names_read, run_awaiting_cell, run_cell
 from sitq.notebook.display import say, show_text
 from sitq.notebook.handle import LiveHandle
 from sitq.notebook.start import newest_worker, start_worker
 from sitq.notebook.worker import BackgroundWorker
+from sitq.serialization.captures import format_size
+from sitq.serialization.pickling import weigh
 
 _USAGE = "%sitq status | show TASK | logs [TASK] | cancel TASK | requeue TASK, where TASK is an id or a name"
 

@@ -14,8 +14,8 @@ from sitq.notebook.origins import Origins
 from sitq.notebook.screen import Screen
 from sitq.notebook.service import GRACE, Service, Way
 from sitq.notebook.submitting import BoundWorker, Submitter
+from sitq.producer.sending import BoundQueue
 from sitq.sanitize import without_password
-from sitq.sending import BoundQueue
 from sitq.validation import at_least_one, not_negative, text
 from sitq.views import Stats, TaskInfo, TaskQuery
 

@@ -75,5 +75,5 @@ def test_start_of_a_child_beside_bare_python(report: Report) -> None:
         return time.perf_counter() - begun
 
     bare = statistics.median(seconds("pass") for _ in range(9))
-    loaded = statistics.median(seconds("import sitq._child, ctypes") for _ in range(9))
+    loaded = statistics.median(seconds("import sitq.running.child, ctypes") for _ in range(9))
     assert report.value("import of a child over bare Python", got=(loaded - bare) * 1000, asked=60, unit="ms") < 300

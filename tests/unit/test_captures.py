@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-from sitq import captures
-from sitq.captures import locate
 from sitq.exceptions import SerializationError
-from sitq.serialization import CloudpickleSerializer
+from sitq.serialization import CloudpickleSerializer, captures
+from sitq.serialization.captures import locate
 
 LOCK = threading.Lock()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sitq.captures import Part, explain, format_size
+from sitq.serialization.captures import Part, explain, format_size
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 LOCK = threading.Lock()

@@ -3,7 +3,7 @@
 import pytest
 
 from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionError, StoreBusyError
-from sitq.pacing import Backoff, Pace, TripBudget
+from sitq.running.pacing import Backoff, Pace, TripBudget
 
 
 class Clock:
@@ -155,7 +155,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def note(delay: float) -> None:
         seconds.append(delay)
 
-    monkeypatch.setattr("sitq.pacing.asyncio.sleep", note)
+    monkeypatch.setattr("sitq.running.pacing.asyncio.sleep", note)
     return seconds
 
 

@@ -9,7 +9,7 @@ import pytest
 from sitq.core import LOOP_EXECUTOR
 from sitq.exceptions import SerializationError, ValidationError
 from sitq.options import TaskOptions
-from sitq.packing import Packer
+from sitq.producer.packing import Packer
 from sitq.retry import Retry
 from sitq.serialization import CloudpickleSerializer, JsonSerializer
 from sitq.validation import text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitq.inputs import TaskId
-from sitq.preview import function_name, preview_arguments
+from sitq.producer.preview import function_name, preview_arguments
 
 
 def test_call_without_arguments_has_no_text() -> None:

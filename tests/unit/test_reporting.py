@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from sitq.core import Claim, Progress
-from sitq.reporting import Recorder
+from sitq.running.reporting import Recorder
 
 CLAIM = Claim(id="1a", attempt=2, name="train", queue="default", payload=b"")
 

@@ -11,7 +11,7 @@ import pytest
 
 from sitq import context
 from sitq.context import TaskContext
-from sitq.streams import Capture, Tee
+from sitq.running.streams import Capture, Tee
 
 
 class Heard:

@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 
-from sitq import spawning
+from sitq.running import spawning
 from sitq.worker import Worker
 
 parser = argparse.ArgumentParser()

@@ -10,8 +10,8 @@ from running import echo, echo_async, hold, hold_thread
 
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.options import TaskOptions
-from sitq.packing import Packer
-from sitq.runner import Runner
+from sitq.producer.packing import Packer
+from sitq.running.runner import Runner
 from sitq.serialization import CloudpickleSerializer
 
 Outcomes = asyncio.Queue[Outcome]

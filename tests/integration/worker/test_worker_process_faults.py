@@ -201,7 +201,7 @@ async def test_worker_that_stops_while_a_child_starts_leaves_none(path: Path, qu
         await asyncio.sleep(seconds)
 
     async def gone() -> bool:
-        return not any("sitq._child" in child for child in children_of(os.getpid()))
+        return not any("sitq.running.child" in child for child in children_of(os.getpid()))
 
     assert await until(gone, timeout=2.0)
 

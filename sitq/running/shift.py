@@ -5,19 +5,19 @@ import contextlib
 import logging
 from functools import partial
 
-from sitq.attempts import Attempt
 from sitq.backends.base import Backend
 from sitq.core import Cause, Claim, Outcome, WorkerInfo
 from sitq.exceptions import BackendError, ResourceExhaustionError
-from sitq.firing import FiringLoop
-from sitq.heartbeat import Heartbeat
-from sitq.outcomes import lost, stopped
-from sitq.pacing import Backoff, Pace, TripBudget
 from sitq.purging import Purger
-from sitq.reporting import Reports
-from sitq.runner import Runner, RunSettings
+from sitq.running.attempts import Attempt
+from sitq.running.firing import FiringLoop
+from sitq.running.heartbeat import Heartbeat
+from sitq.running.outcomes import lost, stopped
+from sitq.running.pacing import Backoff, Pace, TripBudget
+from sitq.running.reporting import Reports
+from sitq.running.runner import Runner, RunSettings
+from sitq.running.streams import capture
 from sitq.serialization import CallSerializer
-from sitq.streams import capture
 
 logger = logging.getLogger("sitq.worker")
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import cloudpickle
 
-from sitq._frames import LENGTH, Frame, decode_head, encode
-from sitq._marked import MarkedStream
 from sitq.context import Reporter
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.exceptions import ConfigurationError
 from sitq.retry import Retry
+from sitq.running.frames import LENGTH, Frame, decode_head, encode
+from sitq.running.marked import MarkedStream
+from sitq.running.spawning import ChildProcess, spawn
 from sitq.serialization import CallSerializer
-from sitq.spawning import ChildProcess, spawn
 
 _PATIENCE = 0.5  # seconds between asking a child to end and killing it
 _IDLE = 30.0  # seconds that a child waits for its next call before it is let go

@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from sitq.attempts import Attempt, Done
 from sitq.core import Cause, Claim
 from sitq.exceptions import SitqError
-from sitq.outcomes import failure, stopped
+from sitq.running.attempts import Attempt, Done
+from sitq.running.outcomes import failure, stopped
 
 _PAUSE = 1.0  # seconds until a task is tried again that the store gave no inputs for
 

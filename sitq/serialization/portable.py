@@ -1,16 +1,15 @@
-"""Functions as import paths and data as JSON: what any version of Python, or another language, can read."""
+"""Plain data as JSON: what any version of Python, or another language, can read."""
 
-import importlib
 import json
 import math
-import operator
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import reduce
 from typing import Any
 
 from sitq.exceptions import SerializationError, ValidationError
+from sitq.import_paths import import_function, import_path
 from sitq.inputs import TaskId, is_noting, note, value_of
 from sitq.retry import Retry
 
@@ -99,39 +98,6 @@ def _at(value: Any, place: Place) -> Any:
 
 def _first(faults: Iterable[str | None]) -> str | None:
     return next(filter(None, faults), None)
-
-
-def import_path(func: Callable[..., Any]) -> str:
-    """Name a function as "module:qualname".
-
-    Raises:
-        SerializationError: importing that name would not give the function.
-    """
-    module, name = getattr(func, "__module__", None), getattr(func, "__qualname__", None)
-    if not module or not name or "<" in name:
-        raise SerializationError(f"a function to be sent by name must stand at the top of a module, got {func!r}")
-    if module == "__main__":
-        raise SerializationError(f"a worker cannot import {name} from __main__; move it into a module")
-    path = f"{module}:{name}"
-    if import_function(path) != func:
-        raise SerializationError(f"{path} is another object than the function given, got {func!r}")
-    return path
-
-
-def import_function(path: str) -> Callable[..., Any]:
-    """Import the function that "module:qualname" names.
-
-    Raises:
-        SerializationError: the module cannot be imported, or has no such function.
-    """
-    module, _, name = path.partition(":")
-    try:
-        found = operator.attrgetter(name)(importlib.import_module(module))
-    except Exception as exc:  # importing runs the module, so anything may come
-        raise SerializationError(f"cannot import function {path}, {type(exc).__name__}: {exc}") from exc
-    if not callable(found):
-        raise SerializationError(f"{path} must be a function, got {type(found).__qualname__}")
-    return found  # type: ignore[no-any-return]
 
 
 def policy_as_json(retry: Retry) -> dict[str, Any]:

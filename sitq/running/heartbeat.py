@@ -10,7 +10,7 @@ from sitq.backends.base import Backend
 from sitq.core import WorkerInfo
 from sitq.exceptions import SitqError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("sitq.worker")
 
 _RETRY = 1.0  # seconds after a heartbeat that failed
 

@@ -20,15 +20,15 @@ from types import FrameType
 from typing import Any
 
 from sitq import context
-from sitq._frames import Frame, encode, receive_frame
 from sitq._niceness import pass_on_niceness
 from sitq.context import TaskContext
 from sitq.core import Claim, Outcome, Result, TaskStatus
 from sitq.exceptions import TaskCancelledError, TaskLostError
-from sitq.outcomes import failure, success
 from sitq.retry import Retry, unwrap
+from sitq.running.frames import Frame, encode, receive_frame
+from sitq.running.outcomes import failure, success
+from sitq.running.tracebacks import with_locals
 from sitq.serialization import CallSerializer, load_call
-from sitq.tracebacks import with_locals
 
 _PROGRESS_INTERVAL = 0.1  # seconds between two frames with progress
 _OVERTAKING = 0.05  # seconds by which a signal may be ahead of the word that it comes from the worker

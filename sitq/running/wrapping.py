@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from sitq.attempts import Attempt, Done
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.exceptions import SitqError, ValidationError
 from sitq.middleware import Middleware
-from sitq.outcomes import failure, stopped
 from sitq.retry import Retry, unwrap
+from sitq.running.attempts import Attempt, Done
+from sitq.running.outcomes import failure, stopped
 from sitq.serialization import CallSerializer, load_call
 
 

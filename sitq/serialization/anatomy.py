@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
-from sitq._pickling import PICKLE_PROTOCOL
+from sitq.serialization.pickling import PICKLE_PROTOCOL
 
 # Of a class, what cloudpickle leaves out, and what is never large nor a problem.
 _CLASS_PLUMBING = frozenset(

@@ -4,9 +4,13 @@ import time
 
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.retry import Retry, RetryAfter, Snooze
-from sitq.tracebacks import lines_of
+from sitq.running.tracebacks import lines_of
 
-_RUNNERS = ("sitq.attempts", "sitq.wrapping", "sitq._child")  # whose frames mean nothing to users
+_RUNNERS = (
+    "sitq.running.attempts",
+    "sitq.running.wrapping",
+    "sitq.running.child",
+)  # whose frames mean nothing to users
 _LONGEST_TRACEBACK = 100_000  # characters; a message may be as long as memory
 
 

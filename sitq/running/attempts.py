@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from sitq import context
-from sitq.children import Child, ChildDiedError, ChildPool
 from sitq.context import Reporter, TaskContext
 from sitq.core import Cause, Claim, Outcome
-from sitq.outcomes import died, failure, stopped, success, timed_out, wait_after_timeout
 from sitq.retry import Retry, unwrap
+from sitq.running.children import Child, ChildDiedError, ChildPool
+from sitq.running.outcomes import died, failure, stopped, success, timed_out, wait_after_timeout
+from sitq.running.threads import ThreadPool
 from sitq.serialization import CallSerializer, load_call
-from sitq.threads import ThreadPool
 
 Done = Callable[[Outcome], None]
 

@@ -15,14 +15,14 @@ from typing import BinaryIO
 
 from sitq.exceptions import ConfigurationError
 
-_ROOT = str(Path(__file__).parent.parent)
+_ROOT = str(Path(__file__).parents[2])
 # The child must be of the same sitq as its worker; but what lies beside that must hide no module of Python's own.
 _START = """\
 import logging, sys, typing
 sys.path.insert(0, {root!r})
 import sitq
 sys.path.append(sys.path.pop(0))
-from sitq._child import main
+from sitq.running.child import main
 main({connection}, {lifeline})
 """
 

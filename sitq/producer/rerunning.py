@@ -12,7 +12,7 @@ from sitq.exceptions import SerializationError, unknown_task
 from sitq.handle import Door, TaskHandle
 from sitq.inputs import TaskId, filling, noting
 from sitq.options import GivenOptions
-from sitq.preview import function_name
+from sitq.producer.preview import function_name
 from sitq.retry import RetriedCall, unwrap
 from sitq.serialization import CallSerializer, required_python
 from sitq.validation import callable_object

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sitq._anatomy import Carried, parts, short_name
-from sitq._pickling import OpenFileError, Weight, error_line, refuse_open_files, weigh
+from sitq.serialization.anatomy import Carried, parts, short_name
+from sitq.serialization.pickling import OpenFileError, Weight, error_line, refuse_open_files, weigh
 
 _SEARCH_SECONDS = 2.0
 _SEARCH_DEPTH = 50

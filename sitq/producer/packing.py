@@ -7,7 +7,7 @@ from typing import Any
 from sitq.core import LOOP_EXECUTOR, Task, new_task_id, new_task_ids
 from sitq.inputs import noting
 from sitq.options import TaskOptions
-from sitq.preview import function_name, preview_arguments
+from sitq.producer.preview import function_name, preview_arguments
 from sitq.retry import RetriedCall
 from sitq.serialization import CallSerializer, required_python
 from sitq.validation import callable_object

@@ -13,7 +13,7 @@ from sitq.core import Task
 from sitq.exceptions import ValidationError
 from sitq.handle import Door, TaskHandle
 from sitq.options import GivenOptions, TaskOptions
-from sitq.packing import Packer
+from sitq.producer.packing import Packer
 from sitq.recurring import ScheduleInfo
 from sitq.schedules import new_schedule
 from sitq.serialization import CallSerializer

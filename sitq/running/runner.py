@@ -4,16 +4,16 @@ import contextvars
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sitq.attempts import Attempt, Done, LoopAttempt, ProcessAttempt, ThreadAttempt
-from sitq.children import ChildPool
 from sitq.context import Reporter
 from sitq.core import LOOP_EXECUTOR, PROCESS_EXECUTOR, THREAD_EXECUTOR, Claim, Result
 from sitq.middleware import Middleware
+from sitq.running.attempts import Attempt, Done, LoopAttempt, ProcessAttempt, ThreadAttempt
+from sitq.running.children import ChildPool
+from sitq.running.staging import StagedAttempt
+from sitq.running.threads import ThreadPool
+from sitq.running.tracebacks import with_locals
+from sitq.running.wrapping import WrappedAttempt
 from sitq.serialization import CallSerializer
-from sitq.staging import StagedAttempt
-from sitq.threads import ThreadPool
-from sitq.tracebacks import with_locals
-from sitq.wrapping import WrappedAttempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import logging
 
 from sitq.backends.base import Backend
 from sitq.exceptions import BackendError, ResourceExhaustionError, SitqError
-from sitq.pacing import Backoff
 from sitq.recurring import DueSchedules, Firing, ScheduleInfo
+from sitq.running.pacing import Backoff
 from sitq.schedules import MOST_CAUGHT_UP, plan
 
 logger = logging.getLogger("sitq.worker")

@@ -1,0 +1,1 @@
+"""How a worker runs tasks: what stands behind the door `sitq.worker`."""
