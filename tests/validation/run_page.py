@@ -1,7 +1,7 @@
 """Runs the Python blocks of one page in order, in the current folder, as one program: `python run_page.py PAGE`.
 
-They share one namespace and, where they await at top level as notebook cells do, one event loop. The URL of a block that
-needs a server is replaced by that in the environment variable `SITQ_STORE`.
+They share one namespace and, where they await at top level as notebook cells do, one event loop. `SITQ_STORE` in the
+environment takes the place of the URL in a block that needs a server.
 """
 
 import ast

@@ -31,17 +31,22 @@ x = 1
 NOT_RUN = 4  # blocks of all pages together that are not run; each says why
 
 
+def _store_for(page: Path, servers: Servers) -> dict[str, str]:
+    """Name an empty store on the server that the blocks of a page need."""
+    kinds = {block.server for block in blocks(page, "python") if block.server is not None}
+    return {"SITQ_STORE": servers.store(kinds.pop())} if kinds else {}
+
+
 def _with(language: str) -> list[pytest.param]:
     return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages() if blocks(page, language)]
 
 
 @pytest.mark.parametrize("page", _with("python"))
 def test_python_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path, servers: Servers) -> None:
-    stores = {"SITQ_STORE": servers.store(block.server) for block in blocks(page, "python") if block.server}
     run = subprocess.run(
         [sys.executable, "-W", "error", RUN_PAGE, page],
         cwd=tmp_path,
-        env=os.environ | stores,
+        env=os.environ | _store_for(page, servers),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
