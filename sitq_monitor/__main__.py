@@ -41,11 +41,19 @@ def _parser() -> argparse.ArgumentParser:
         "--serve",
         nargs="?",
         const="8000",
+        type=_place,
         metavar="[HOST:]PORT",
         help="show it to browsers; on this machine's own address unless another host is named",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+def _place(text: str) -> str:
+    """Refuse a store where a port may stand, before another store is looked for."""
+    if not text.rpartition(":")[2].isdecimal():
+        raise argparse.ArgumentTypeError(f"a place is a port or HOST:PORT, got {text!r}; the store goes before --serve")
+    return text
 
 
 def _has_screen() -> bool:

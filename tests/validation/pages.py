@@ -1,8 +1,8 @@
 """The code blocks of Markdown pages, and what a page says about them.
 
 A block with `title="NAME"` is a file of that name, and is run as one. A text block right below a Python block is what
-that prints, with `...` for what may differ. Two comments may stand above a block: `<!-- serves -->`, it runs until it
-is told to end, and `<!-- not-run: REASON -->`.
+that prints, with `...` for what may differ. A comment may stand above a block: `<!-- serves -->`, it runs until it
+is told to end; `<!-- server: KIND -->`, its URL is that of a server; `<!-- not-run: REASON -->`.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 _BLOCK = re.compile(
-    r"""(?P<comment>^[ ]*<!--[ ](?P<mark>serves|not-run)(:[ ](?P<reason>[^\n]+))?[ ]-->\n)?
+    r"""(?P<comment>^[ ]*<!--[ ](?P<mark>serves|server|not-run)(:[ ](?P<said>[^\n]+))?[ ]-->\n)?
         ^(?P<indent>[ ]*)```(?P<language>[a-z]+)([ ]title="(?P<title>[^"]+)")?[^\n`]*\n
         (?P<code>.*?)
         ^(?P=indent)```[ ]*$
@@ -32,6 +32,7 @@ class Block:
         title: the file that it is; None for code that is run as it stands.
         output: what it prints; None when the page does not say.
         serves: it runs until it is told to end.
+        server: the kind of server that it needs, by the name that `Servers` has for it; None for most.
         not_run: why it is not run; None when it is.
     """
 
@@ -41,6 +42,7 @@ class Block:
     title: str | None
     output: str | None
     serves: bool
+    server: str | None
     not_run: str | None
 
 
@@ -64,5 +66,6 @@ def _read(text: str) -> Iterator[Block]:
             title=found["title"],
             output=None if output is None else textwrap.dedent(output),
             serves=found["mark"] == "serves",
-            not_run=(found["reason"] or "") if found["mark"] == "not-run" else None,
+            server=found["said"] if found["mark"] == "server" else None,
+            not_run=(found["said"] or "") if found["mark"] == "not-run" else None,
         )

@@ -1,6 +1,7 @@
 """Runs the Python blocks of one page in order, in the current folder, as one program: `python run_page.py PAGE`.
 
-They share one namespace and, where they await at top level as notebook cells do, one event loop.
+They share one namespace and, where they await at top level as notebook cells do, one event loop. `SITQ_STORE` in the
+environment takes the place of the URL in a block that needs a server.
 """
 
 import ast
@@ -9,11 +10,14 @@ import contextlib
 import doctest
 import inspect
 import io
+import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import types
+from dataclasses import replace
 from pathlib import Path
 
 from pages import Block, blocks
@@ -39,7 +43,7 @@ class Page:
         with self._loop:
             for block in blocks(self._path, "python"):
                 if block.not_run is None:
-                    self._run(block)
+                    self._run(block if block.server is None else _with_server(block))
         for name, process in self._serving.items():
             _wait_until_it_serves(process.pid)
             process.send_signal(signal.SIGTERM)
@@ -78,6 +82,12 @@ class Page:
         assert block.output is not None
         if not doctest.OutputChecker().check_output(block.output, printed, _LEEWAY):
             raise AssertionError(f"{self._path}:{block.line} says\n{block.output}\nbut prints\n{printed}")
+
+
+def _with_server(block: Block) -> Block:
+    code, urls = re.subn(r'"[a-z]+://[^"]+"', repr(os.environ["SITQ_STORE"]), block.code)
+    assert urls, f"line {block.line} names no server"
+    return replace(block, code=code)
 
 
 def _wait_until_it_serves(pid: int) -> None:

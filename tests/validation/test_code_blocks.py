@@ -1,5 +1,6 @@
 """Every code block of README and docs runs as it stands, and prints what the page says."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pages import ROOT, Block, blocks, pages
+from servers import Servers
 
 RUN_PAGE = Path(__file__).with_name("run_page.py")
 PAGE = """\
@@ -26,7 +28,13 @@ x = 1
   2
   ```
 """
-NOT_RUN = 6  # blocks of all pages together that are not run; each says why
+NOT_RUN = 4  # blocks of all pages together that are not run; each says why
+
+
+def _store_for(page: Path, servers: Servers) -> dict[str, str]:
+    """Name an empty store on the server that the blocks of a page need."""
+    kinds = {block.server for block in blocks(page, "python") if block.server is not None}
+    return {"SITQ_STORE": servers.store(kinds.pop())} if kinds else {}
 
 
 def _with(language: str) -> list[pytest.param]:
@@ -34,10 +42,11 @@ def _with(language: str) -> list[pytest.param]:
 
 
 @pytest.mark.parametrize("page", _with("python"))
-def test_python_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
+def test_python_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path, servers: Servers) -> None:
     run = subprocess.run(
         [sys.executable, "-W", "error", RUN_PAGE, page],
         cwd=tmp_path,
+        env=os.environ | _store_for(page, servers),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,8 +74,8 @@ def test_a_page_is_read_with_its_titles_marks_and_outputs(tmp_path: Path) -> Non
     page = tmp_path / "page.md"
     page.write_text(PAGE)
     assert blocks(page, "python") == [
-        Block("python", 4, "x = 1\n", "a.py", None, True, None),
-        Block("python", 10, "y\n", None, "2\n", False, None),
+        Block("python", 4, "x = 1\n", "a.py", None, True, None, None),
+        Block("python", 10, "y\n", None, "2\n", False, None, None),
     ]
 
 

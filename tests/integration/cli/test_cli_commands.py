@@ -130,7 +130,7 @@ def test_unknown_id_is_one_line(store: str, command: str, capsys: pytest.Capture
 
     assert main([command, store, "nix"]) == 1
 
-    assert capsys.readouterr().err == "sitq: there is no task nix\n"
+    assert capsys.readouterr().err == "sitq: there is no task nix; give a whole id, as sitq list prints it\n"
 
 
 def test_filters_act_on_all_that_match(store: str, capsys: pytest.CaptureFixture[str]) -> None:

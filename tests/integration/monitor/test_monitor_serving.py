@@ -116,6 +116,13 @@ def test_place_that_is_none_is_refused(text: str) -> None:
         Place.parse(text)
 
 
+def test_store_in_the_place_of_the_port_is_told_where_to_go(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--serve", "tasks.db"])
+
+    assert "a place is a port or HOST:PORT, got 'tasks.db'; the store goes before --serve" in capsys.readouterr().err
+
+
 async def test_store_that_is_missing_is_refused_before_anything_is_served(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

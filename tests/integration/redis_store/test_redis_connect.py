@@ -85,7 +85,14 @@ async def test_user_with_rights_on_the_prefix_alone_is_enough(start_server: Call
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://user:secret@host/name", "redis://host:port", "http://user:secret@host", "redis://host?db=x"]
+    "url",
+    [
+        "redis://user:secret@host/name",
+        "redis://host:port",
+        "http://user:secret@host",
+        "redis://host?db=x",
+        "redis://user:secret@host?prefx=jobs",
+    ],
 )
 def test_url_that_cannot_be_right_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="a Redis store's URL is like redis://") as refusal:
