@@ -127,7 +127,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Ask both, and give back what both answer."""
         expected = _answer(lambda: getattr(self.model, verb)(*arguments, **options))
         found = _answer(lambda: self.runner.run(_ask(getattr(self.backend, verb), arguments, options)))
-        assert found == expected, verb
+        _compare(verb, found, expected)
         return found
 
     def ids_at(self, wanted: Sequence[int]) -> tuple[str, ...]:
@@ -275,7 +275,11 @@ class StoreMachine(RuleBasedStateMachine):
         expected = _look_at_model(self.model)
         for part, answer in expected.items():
             if part != "counts" or seen[part] is not None:
-                assert (part, seen[part]) == (part, answer)
+                _compare(part, seen[part], answer)
+
+
+def _compare(what: str, found: Any, expected: Any) -> None:
+    assert (what, found) == (what, expected)
 
 
 def _make_task(*, size: int, **facts: Any) -> Task:
