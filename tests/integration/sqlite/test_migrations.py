@@ -11,7 +11,6 @@ from processes import Programs
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.backends.sqlite.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 from sitq.exceptions import BackendError
-from sitq.views import TaskQuery
 
 OPENER = Path(__file__).parent / "programs" / "open_once.py"
 
@@ -114,31 +113,3 @@ async def test_backend_that_may_not_create_finds_the_store_that_another_made(pat
         await backend.enqueue([make_task(id="a")])
         async with monitor:
             assert set(await monitor.results(["a"])) == {"a"}
-
-
-async def test_file_of_every_earlier_version_is_brought_up_with_what_it_holds(path: Path, tmp_path: Path) -> None:
-    await open_and_close(tmp_path / "new.db")
-    for version in range(1, SCHEMA_VERSION):
-        old = tmp_path / f"version{version}.db"
-        write_store_of(old, version)
-
-        async with SQLiteBackend(old) as backend:
-            (info,) = await backend.list_tasks(TaskQuery())
-
-        assert (info.id, header(old)) == ("1a", (APPLICATION_ID, SCHEMA_VERSION))
-        assert schema_of(old) == schema_of(tmp_path / "new.db")
-
-
-def write_store_of(path: Path, version: int) -> None:
-    """Make a store as it was at a schema version, with one pending task."""
-    db = sqlite3.connect(path, isolation_level=None)
-    for script in MIGRATIONS[:version]:
-        db.executescript(script)
-    db.execute(
-        """insert into task(id, queue, name, state, priority, due_at, max_attempts, enqueued_at, payload)
-        values ('1a', 'default', 'greet', 1, 0, 0, 1, 0, x'00')"""
-    )
-    db.execute("insert into counter values ('default', 1, 1)")
-    db.execute(f"pragma application_id = {APPLICATION_ID}")
-    db.execute(f"pragma user_version = {version}")
-    db.close()
