@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sitq import context
+from sitq._portal import loop_runs_here
 from sitq.backends.base import Backend
 from sitq.context import TaskContext
 from sitq.core import Result
@@ -64,7 +65,7 @@ class StoredCall:
             value = self._call(func)
             if not inspect.isawaitable(value):
                 return value
-            if _loop_runs_here():
+            if loop_runs_here():
                 _discard(value)
                 raise SyncTaskQueueError(f"{self.name} must be awaited, and a loop runs here; use TaskQueue and await")
             return asyncio.run(_waited(value))
@@ -86,13 +87,6 @@ class StoredCall:
 
 async def _waited(value: Awaitable[Any]) -> Any:
     return await value
-
-
-def _loop_runs_here() -> bool:
-    with contextlib.suppress(RuntimeError):
-        asyncio.get_running_loop()
-        return True
-    return False
 
 
 def _discard(value: Awaitable[Any]) -> None:
