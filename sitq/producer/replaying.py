@@ -13,9 +13,7 @@ from sitq.backends.base import Backend
 from sitq.context import TaskContext
 from sitq.core import Result
 from sitq.exceptions import SyncTaskQueueError, unknown_task
-from sitq.inputs import Values, filling
-from sitq.retry import unwrap
-from sitq.serialization import CallSerializer
+from sitq.serialization import CallSerializer, load_call
 from sitq.views import TaskQuery
 
 
@@ -71,10 +69,8 @@ class StoredCall:
             return asyncio.run(_waited(value))
 
     def _call(self, func: Callable[..., Any] | None) -> Any:
-        with filling(Values(self.inputs, self.serializer.loads)):
-            function, arguments, keywords = self.serializer.loads_call(self.payload)
-        function, _ = unwrap(function if func is None else func)
-        return function(*arguments, **keywords)
+        function, args, kwargs, _ = load_call(self.serializer, self.payload, self.inputs)
+        return (function if func is None else func)(*args, **kwargs)
 
     @contextlib.contextmanager
     def _context(self) -> Iterator[None]:

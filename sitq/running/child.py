@@ -21,10 +21,10 @@ from typing import Any
 
 from sitq import context
 from sitq._niceness import pass_on_niceness
-from sitq.context import TaskContext
+from sitq.context import TaskContext, attempt_context
 from sitq.core import Claim, Outcome, Result, TaskStatus
 from sitq.exceptions import TaskCancelledError, TaskLostError
-from sitq.retry import Retry, unwrap
+from sitq.retry import Retry
 from sitq.running.frames import Frame, encode, receive_frame
 from sitq.running.outcomes import failure, success
 from sitq.running.tracebacks import with_locals
@@ -116,12 +116,8 @@ class Child:
     def _run(self, frame: Frame) -> None:
         facts, (payload, *values) = frame
         claim = _claim_of(facts["claim"], payload, _inputs_of(facts["inputs"], values))
-        begun = time.monotonic()
-        deadline = None if claim.timeout is None else begun + claim.timeout
-        reporter = _Reporter(self)
-        self._running = TaskContext(
-            claim.id, claim.attempt, claim.name, deadline, reporter=reporter, scheduled_at=claim.scheduled_at
-        )
+        begun, reporter = time.monotonic(), _Reporter(self)
+        self._running = attempt_context(claim, begun, reporter)
         context.enter(self._running)
         try:
             outcome = self._outcome(claim, begun)
@@ -135,11 +131,10 @@ class Child:
     def _outcome(self, claim: Claim, begun: float) -> Outcome:
         retry: Retry | None = None
         try:
-            function, arguments, keywords = load_call(self._serializer, claim)
-            function, retry = unwrap(function)
+            function, args, kwargs, retry = load_call(self._serializer, claim.payload, claim.inputs)
             if retry is not None:
                 self._tell_waits(claim, retry)
-            value = function(*arguments, **keywords)
+            value = function(*args, **kwargs)
             if inspect.isawaitable(value):
                 import asyncio  # half of the time that it takes to start a child; most never need it
 
