@@ -129,3 +129,12 @@ class _Call(Generic[T]):
             self.error = exc
         finally:
             self.ended.release()  # here and not in a callback, which would come a turn of the loop later
+
+
+def loop_runs_here() -> bool:
+    """Tell whether the calling code runs on an event loop, which it would block if it waited."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from sitq.core import Claim
 from sitq.exceptions import TaskCancelledError
 
 
@@ -43,6 +44,18 @@ class TaskContext:
     def seconds_left(self) -> float | None:
         """Seconds until the timeout is over; None without one."""
         return None if self.deadline is None else self.deadline - time.monotonic()
+
+
+def attempt_context(claim: Claim, begun: float, reporter: Reporter | None) -> TaskContext:
+    """Make the context of an attempt that began at `time.monotonic()` of `begun`."""
+    return TaskContext(
+        id=claim.id,
+        attempt=claim.attempt,
+        name=claim.name,
+        deadline=None if claim.timeout is None else begun + claim.timeout,
+        reporter=reporter,
+        scheduled_at=claim.scheduled_at,
+    )
 
 
 _current: ContextVar[TaskContext | None] = ContextVar("sitq_current_task", default=None)

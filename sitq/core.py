@@ -4,6 +4,7 @@ Those made for every task are named tuples: as frozen dataclasses they cost 2 µ
 """
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"  # as payloads with code, and workers, tell it
 DEFAULT_QUEUE = "default"
 LOOP_EXECUTOR = "loop"  # of coroutine functions: they run on the worker's event loop
 THREAD_EXECUTOR = "thread"

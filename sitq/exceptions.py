@@ -95,6 +95,10 @@ class ConnectionError(BackendError, builtins.ConnectionError):
     """The store cannot be reached or opened."""
 
 
+# What a store in trouble raises: who can do without it for a while catches these, and tries again.
+STORE_TROUBLE = (BackendError, ResourceExhaustionError)
+
+
 class WorkerError(SitqError):
     """The worker's side failed."""
 

@@ -7,12 +7,12 @@ from typing import Self
 from sitq.backends import backend_from_url
 from sitq.backends.base import Backend
 from sitq.copying import store_again
-from sitq.core import TaskStatus
+from sitq.core import FINAL, TaskStatus
 from sitq.exceptions import TaskQueueError, ValidationError
 from sitq.purging import purge_all
 from sitq.recurring import ScheduleInfo
 from sitq.schedules import next_occurrence
-from sitq.validation import aware
+from sitq.validation import aware, not_negative, task_ids
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
 _LOOK = 1.0  # seconds between two looks at what nobody announces
@@ -105,15 +105,15 @@ class Inspector:
 
     async def cancel(self, ids: str | Collection[str]) -> set[str]:
         """Make pending tasks cancelled and ask running ones to stop; returns the ids that were reached."""
-        return await self.backend.cancel(_as_ids(ids))
+        return await self.backend.cancel(task_ids("ids", ids))
 
     async def requeue(self, ids: str | Collection[str]) -> set[str]:
         """Make failed and cancelled tasks due again; returns the ids that were reached."""
-        return await self.backend.requeue(_as_ids(ids))
+        return await self.backend.requeue(task_ids("ids", ids))
 
     async def run_now(self, ids: str | Collection[str]) -> set[str]:
         """Make scheduled and retrying tasks due now; returns the ids that were reached."""
-        return await self.backend.run_now(_as_ids(ids))
+        return await self.backend.run_now(task_ids("ids", ids))
 
     async def rerun(self, ids: str | Collection[str]) -> dict[str, str]:
         """Store tasks again as they were stored, under new ids and due at once; unknown ids are left out.
@@ -121,7 +121,7 @@ class Inspector:
         Returns:
             The id of the new task by that of the old one.
         """
-        wanted = dict.fromkeys(_as_ids(ids))
+        wanted = task_ids("ids", ids)
         stored = await self.backend.tasks(wanted)
         found = [stored[task_id] for task_id in wanted if task_id in stored]
         copies = await store_again(self.backend, found)
@@ -129,7 +129,7 @@ class Inspector:
 
     async def delete(self, ids: str | Collection[str]) -> set[str]:
         """Remove tasks that are not running; returns the ids that were reached."""
-        return await self.backend.delete(_as_ids(ids))
+        return await self.backend.delete(task_ids("ids", ids))
 
     async def purge(self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None) -> int:
         """Remove all final tasks whose retention is over, in short slices with rests, and return how many.
@@ -141,9 +141,9 @@ class Inspector:
         Raises:
             ValidationError: `older_than` is negative or a status is not final.
         """
-        if older_than is not None and older_than < 0:
-            raise ValidationError(f"older_than must be 0 seconds or more, got {older_than}")
-        if unfinished := [status for status in statuses or () if not TaskStatus(status).is_final]:
+        if older_than is not None:
+            not_negative("older_than", older_than)
+        if unfinished := [status for status in statuses or () if status not in FINAL]:
             raise ValidationError(f"only final statuses can be purged, got {unfinished[0]}")
         return await purge_all(self.backend, older_than=older_than, statuses=statuses)
 
@@ -193,7 +193,3 @@ class Inspector:
     async def wait(self, *, timeout: float) -> None:
         """Return when something may have changed, or after `timeout` seconds."""
         await self.backend.wait((), timeout=timeout)
-
-
-def _as_ids(ids: str | Collection[str]) -> Collection[str]:
-    return (ids,) if isinstance(ids, str) else ids

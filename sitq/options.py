@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from sitq.core import DEFAULT_QUEUE, EXECUTORS, OnConflict, OnFailure
 from sitq.exceptions import ValidationError
 from sitq.retry import Retry
-from sitq.validation import aware, callable_object, integer, not_negative, one_of, positive, text
+from sitq.validation import aware, callable_object, integer, not_negative, one_of, positive, task_ids, text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -178,24 +178,11 @@ def _retry(value: Retry | int | None) -> Retry | None:
 
 
 def _conflict(value: str) -> OnConflict:
-    try:
-        return OnConflict(value)
-    except ValueError as exc:
-        raise ValidationError(f'on_conflict must be "return", "raise" or "replace", got {value!r}') from exc
+    return OnConflict(one_of("on_conflict", value, tuple(OnConflict)))
 
 
 def _on_failure(value: str) -> OnFailure:
-    try:
-        return OnFailure(value)
-    except ValueError as exc:
-        raise ValidationError(f'on_failure must be "cancel", "run" or "fail", got {value!r}') from exc
-
-
-def _after(value: str | Sequence[str]) -> tuple[str, ...]:
-    ids = (value,) if isinstance(value, str) else value
-    if not isinstance(ids, (Sequence, Set)):
-        raise ValidationError(f"after must be a task's handle or id, or a list of them, got {value!r:.60}")
-    return tuple(dict.fromkeys(str(text("after", task_id)) for task_id in ids))
+    return OnFailure(one_of("on_failure", value, tuple(OnFailure)))
 
 
 def _tags(value: Sequence[str]) -> tuple[str, ...]:
@@ -219,6 +206,6 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "on_conflict": _conflict,
     "tags": _tags,
     "meta": _meta,
-    "after": _after,
+    "after": partial(task_ids, "after"),
     "on_failure": _on_failure,
 }

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from sitq.backends.base import Backend
 from sitq.core import TaskStatus
-from sitq.exceptions import BackendError, ResourceExhaustionError
+from sitq.exceptions import STORE_TROUBLE
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Purger:
             begun = time.perf_counter()
             try:
                 removed = await self._backend.purge()
-            except (BackendError, ResourceExhaustionError) as exc:
+            except STORE_TROUBLE as exc:
                 logger.warning("worker %s: purge failed: %s; trying again", self._worker_id, exc)
                 removed = 0
             rest = _WORKERS_REST * (time.perf_counter() - begun)

@@ -1,11 +1,10 @@
 """The producer's door: turns calls into tasks, and finished tasks back into values."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
-from datetime import datetime, tzinfo
 from os import PathLike
-from typing import Any, ParamSpec, Self, TypeVar, overload
+from typing import Any, Self, TypeVar
 
 from sitq.backends import as_backend
 from sitq.backends.base import Backend
@@ -14,20 +13,20 @@ from sitq.exceptions import ValidationError, execution_error
 from sitq.handle import TaskHandle
 from sitq.inspector import Inspector
 from sitq.options import GivenOptions
+from sitq.producer.bound import BoundQueue
 from sitq.producer.replaying import StoredCall, stored_call
 from sitq.producer.rerunning import Rerunner
-from sitq.producer.sending import BoundQueue, Sender
+from sitq.producer.sending import Sender
 from sitq.producer.waiting import ResultWatcher
 from sitq.recurring import ScheduleInfo
 from sitq.serialization import Serializer, call_serializer
 from sitq.validation import not_negative
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class TaskQueue:
+class TaskQueue(BoundQueue):
     """Enqueues calls and gives back what they came to.
 
     It connects on first use. A backend that was open before stays open when the queue is closed.
@@ -55,9 +54,8 @@ class TaskQueue:
         self._inspector = Inspector(self.backend)
         self._watcher = ResultWatcher(self.backend)
         self._opened = False
-        self._sender = Sender(self.backend, self.serializer, self, self.connect, on_enqueue)
         self._rerunner = Rerunner(self.backend, self.serializer, self)
-        self._given = GivenOptions({})
+        super().__init__(Sender(self.backend, self.serializer, self, self.connect, on_enqueue), GivenOptions({}))
 
     def __repr__(self) -> str:
         return f"TaskQueue({self.backend!r})"
@@ -81,114 +79,6 @@ class TaskQueue:
         if self._opened:
             self._opened = False
             await self.backend.close()
-
-    def options(self, *, connection: object = None, **options: Any) -> "BoundQueue":
-        """Make a view of this queue whose tasks get these options; see `TaskOptions`.
-
-        Args:
-            connection: a database connection of your own to the same store; its tasks exist exactly if the transaction
-                that is open on it commits.
-
-        Raises:
-            ValidationError: there is no such option, or it cannot be right.
-        """
-        return BoundQueue(self._sender, self._given).options(connection=connection, **options)
-
-    @overload
-    async def enqueue(
-        self, func: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> TaskHandle[R]: ...
-    @overload
-    async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]: ...
-    @overload
-    async def enqueue(
-        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None, **kwargs: Any
-    ) -> TaskHandle[Any]: ...
-
-    async def enqueue(  # type: ignore[misc]  # P.kwargs might hold an eta, which the third overload then takes
-        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
-    ) -> TaskHandle[Any]:
-        """Store a call, to be run by a worker.
-
-        Args:
-            func: any callable: a function, coroutine function, lambda, partial, bound method.
-            eta: earliest start, a timezone-aware datetime; all other keywords go to `func`.
-
-        Returns:
-            The task's id, a string that can also be awaited for the value.
-
-        Raises:
-            ValidationError: `func` is not callable or `eta` is naive.
-            SerializationError: the call cannot become bytes; the message names the object that is in the way.
-            ResourceExhaustionError: the payload is too large or the disk is full.
-        """
-        return await self._sender.send(self._given, func, args, kwargs, eta)
-
-    @overload
-    async def enqueue_many(
-        self, func: Callable[..., Coroutine[Any, Any, R]], args_list: Iterable[Sequence[Any]], /
-    ) -> list[TaskHandle[R]]: ...
-    @overload
-    async def enqueue_many(
-        self, func: Callable[..., R], args_list: Iterable[Sequence[Any]], /
-    ) -> list[TaskHandle[R]]: ...
-
-    async def enqueue_many(
-        self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /
-    ) -> list[TaskHandle[Any]]:
-        """Store many calls of one function, a thousand to a transaction: each thousand entirely or not at all.
-
-        Args:
-            args_list: a tuple of positional arguments for each call.
-
-        Raises:
-            ValidationError: `func` is not callable, or an item of `args_list` is no tuple.
-        """
-        return await self._sender.send_many(self._given, func, args_list)
-
-    @overload
-    async def map(
-        self, func: Callable[..., Coroutine[Any, Any, R]], /, *iterables: Iterable[Any]
-    ) -> list[TaskHandle[R]]: ...
-    @overload
-    async def map(self, func: Callable[..., R], /, *iterables: Iterable[Any]) -> list[TaskHandle[R]]: ...
-
-    async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
-        """Store one call for each set of arguments, taken from the iterables side by side, as the builtin does."""
-        return await self._sender.send_many(self._given, func, zip(*iterables, strict=False))
-
-    async def schedule(
-        self,
-        func: Callable[..., Any],
-        /,
-        *args: Any,
-        name: str | None = None,
-        cron: str | None = None,
-        every: float | None = None,
-        timezone: str | tzinfo | None = None,
-        catch_up: str = "last",
-        **kwargs: Any,
-    ) -> ScheduleInfo:
-        """Store a call that recurs: while any worker runs, a task is stored at each occurrence.
-
-        A schedule of the same name is replaced. If both recur alike, it goes on as it was and fires no sooner.
-
-        Args:
-            func: as with `enqueue`; keywords other than those below go to it, and options come from `options(...)`.
-            name: the schedule's name; that of the function unless given.
-            cron: five fields such as "0 8 * * mon-fri"; give this or `every`.
-            every: seconds from one occurrence to the next, counted from now.
-            timezone: the zone in which cron is read, by IANA name; UTC unless given.
-            catch_up: what fires when no worker ran: "last" the newest missed occurrence, "all" each of them, up to
-                1,000, "none" nothing that is more than a minute late.
-
-        Raises:
-            ValidationError: an argument cannot be right.
-            SerializationError: the call cannot become bytes.
-        """
-        return await self.options().schedule(
-            func, *args, name=name, cron=cron, every=every, timezone=timezone, catch_up=catch_up, **kwargs
-        )
 
     async def schedules(self) -> list[ScheduleInfo]:
         """List all schedules by name."""

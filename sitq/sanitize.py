@@ -1,4 +1,4 @@
-"""Makes untrusted text harmless: the one gate between what a store holds and what a terminal is sent.
+"""Makes text of anybody's code fit to be stored, and what a store holds harmless for the terminal that it is sent to.
 
 Names, arguments, errors and tracebacks are written by anybody's code, and terminals obey what they are sent. What
 would be obeyed, or would make text look like other text, is shown as a visible picture or escape. Nothing is deleted,
@@ -28,8 +28,12 @@ _INVISIBLE = frozenset(
 _CONTROL_PICTURES = 0x2400
 _DELETE, _DELETE_PICTURE = 0x7F, "\u2421"
 
-
 _PASSWORD = re.compile(r"(?<=://)([^/?#@]*?):[^/?#]*@")
+
+
+def storable(text: str) -> str:
+    """Escape lone surrogates, as file names that are no UTF-8 have them: no store takes them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def without_password(store: str) -> str:

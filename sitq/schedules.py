@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from sitq.core import Task
 from sitq.exceptions import ConfigurationError, ValidationError
 from sitq.recurring import Firing, Schedule, ScheduleInfo
-from sitq.validation import positive, text
+from sitq.validation import one_of, positive, text
 
 # Occurrences that "all" fires at most after a pause; of more, these are the newest.
 MOST_CAUGHT_UP = 1000
@@ -45,15 +45,13 @@ def new_schedule(
         )
     if every is not None and timezone is not None:
         raise ValidationError(f"timezone goes with cron, an interval is the same in every zone: got {timezone!r}")
-    if catch_up not in _CATCH_UP:
-        raise ValidationError(f'catch_up must be "last", "all" or "none", got {catch_up!r}')
     schedule = Schedule(
         name=text("name", name),
         task=task,
         cron=None if cron is None else " ".join(text("cron", cron).split()),
         every=None if every is None else _interval(every),
         timezone=None if timezone is None else _zone_name(timezone),
-        catch_up=catch_up,
+        catch_up=one_of("catch_up", catch_up, tuple(_CATCH_UP)),
         next_at=now,
     )
     first = next_occurrence(schedule, now)
@@ -88,14 +86,13 @@ def plan(schedule: ScheduleInfo, now: datetime) -> Firing | None:
     due_at = schedule.next_at
     if due_at is None:
         return None
-    if schedule.catch_up not in _CATCH_UP:
-        raise ValidationError(f'catch_up must be "last", "all" or "none", got {schedule.catch_up!r}')
+    catch_up = _CATCH_UP[one_of("catch_up", schedule.catch_up, tuple(_CATCH_UP))]
     if schedule.every is not None:
         _interval(schedule.every)
     return Firing(
         schedule=schedule.name,
         due_at=due_at,
-        occurrences=tuple(_CATCH_UP[schedule.catch_up](schedule, due_at, now)),
+        occurrences=tuple(catch_up(schedule, due_at, now)),
         next_at=next_occurrence(schedule, now),
     )
 

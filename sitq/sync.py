@@ -1,19 +1,16 @@
 """The blocking face of the queue, for scripts, threads and legacy code."""
 
-import asyncio
 import sqlite3
-import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from os import PathLike
 from typing import Any, Self, TypeVar
 
-from sitq._portal import Portal
 from sitq.backends.base import Backend
+from sitq.blocking import Caller
 from sitq.core import Result, TaskStatus
-from sitq.exceptions import SyncTaskQueueError
 from sitq.inputs import TaskId
-from sitq.producer.sending import BoundQueue
+from sitq.producer.bound import BoundQueue
 from sitq.queue import TaskQueue
 from sitq.recurring import ScheduleInfo
 from sitq.serialization import Serializer
@@ -22,7 +19,54 @@ from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 T = TypeVar("T")
 
 
-class SyncTaskQueue:
+class SyncBoundQueue:
+    """Takes calls in as `BoundQueue` does, and blocks until they are stored."""
+
+    def __init__(self, bound: BoundQueue, caller: Caller, connection: object = None) -> None:
+        self._bound = bound
+        self._caller = caller
+        self._connection = connection
+
+    def options(self, *, connection: object = None, **options: Any) -> "SyncBoundQueue":
+        """Make a view whose tasks get these options; see `TaskQueue.options`."""
+        bound = self._bound.options(connection=connection, **options)
+        return SyncBoundQueue(bound, self._caller, self._connection if connection is None else connection)
+
+    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> TaskId:
+        """Store a call and return its id; see `TaskQueue.enqueue`."""
+        return TaskId(self._store(self._bound.enqueue, func, *args, eta=eta, **kwargs))
+
+    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[TaskId]:
+        """Store many calls and return their ids; see `TaskQueue.enqueue_many`."""
+        return [TaskId(handle) for handle in self._store(self._bound.enqueue_many, func, args_list)]
+
+    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskId]:
+        """Store one call for each set of arguments and return their ids; see `TaskQueue.map`."""
+        return [TaskId(handle) for handle in self._store(self._bound.map, func, *iterables)]
+
+    def schedule(
+        self,
+        func: Callable[..., Any],
+        /,
+        *args: Any,
+        name: str | None = None,
+        cron: str | None = None,
+        every: float | None = None,
+        timezone: str | tzinfo | None = None,
+        catch_up: str = "last",
+        **kwargs: Any,
+    ) -> ScheduleInfo:
+        """Store a call that recurs; see `TaskQueue.schedule`."""
+        recurs: dict[str, Any] = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
+        return self._store(self._bound.schedule, func, *args, name=name, **recurs, **kwargs)
+
+    def _store(self, method: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
+        if isinstance(self._connection, sqlite3.Connection):  # it belongs to the thread that opened it
+            return self._caller.call_here(method, *args, **kwargs)
+        return self._caller.call(method, *args, **kwargs)
+
+
+class SyncTaskQueue(SyncBoundQueue):
     """Does what `TaskQueue` does, and blocks until it is done.
 
     Its event loop runs on a thread of its own. In a notebook cell it works as it stands; inside a coroutine it would
@@ -42,7 +86,7 @@ class SyncTaskQueue:
         default_result_timeout: float | None = None,
     ) -> None:
         self._queue = TaskQueue(backend, serializer, default_result_timeout=default_result_timeout)
-        self._portal = Portal("sitq-client")
+        super().__init__(self._queue, Caller(self._queue.connect))
 
     def __repr__(self) -> str:
         return f"Sync{self._queue!r}"
@@ -65,65 +109,31 @@ class SyncTaskQueue:
 
     def connect(self) -> None:
         """Open the backend. It is also opened on first use."""
-        self._call(self._queue.connect)
+        self._caller.call(self._queue.connect)
 
     def close(self) -> None:
         """Close the backend and end the thread. Closing twice is harmless."""
-        if self._portal.running:
-            self._portal.call(self._queue.close())
-            self._portal.stop()
-
-    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> TaskId:
-        """Store a call and return its id; see `TaskQueue.enqueue`."""
-        return TaskId(self._call(self._queue.enqueue, func, *args, eta=eta, **kwargs))
-
-    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[TaskId]:
-        """Store many calls and return their ids; see `TaskQueue.enqueue_many`."""
-        return [TaskId(handle) for handle in self._call(self._queue.enqueue_many, func, args_list)]
-
-    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskId]:
-        """Store one call for each set of arguments and return their ids; see `TaskQueue.map`."""
-        return [TaskId(handle) for handle in self._call(self._queue.map, func, *iterables)]
-
-    def options(self, *, connection: object = None, **options: Any) -> "SyncBoundQueue":
-        """Make a view of this queue whose tasks get these options; see `TaskQueue.options`."""
-        return SyncBoundQueue(self, self._queue.options(**options)).options(connection=connection)
-
-    def schedule(
-        self,
-        func: Callable[..., Any],
-        /,
-        *args: Any,
-        name: str | None = None,
-        cron: str | None = None,
-        every: float | None = None,
-        timezone: str | tzinfo | None = None,
-        catch_up: str = "last",
-        **kwargs: Any,
-    ) -> ScheduleInfo:
-        """Store a call that recurs; see `TaskQueue.schedule`."""
-        recurs: dict[str, Any] = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
-        return self._call(self._queue.schedule, func, *args, name=name, **recurs, **kwargs)
+        self._caller.close(self._queue.close)
 
     def schedules(self) -> list[ScheduleInfo]:
         """List all schedules by name."""
-        return self._call(self._queue.schedules)
+        return self._caller.call(self._queue.schedules)
 
     def unschedule(self, name: str) -> bool:
         """Remove a schedule; False when there is none of that name. What it has stored stays."""
-        return self._call(self._queue.unschedule, name)
+        return self._caller.call(self._queue.unschedule, name)
 
     def pause_schedule(self, name: str) -> bool:
         """Let a schedule fire no more until it is resumed; False when there is none of that name."""
-        return self._call(self._queue.pause_schedule, name)
+        return self._caller.call(self._queue.pause_schedule, name)
 
     def resume_schedule(self, name: str) -> bool:
         """Let a schedule go on with its next occurrence; False when there is none of that name."""
-        return self._call(self._queue.resume_schedule, name)
+        return self._caller.call(self._queue.resume_schedule, name)
 
     def run_schedule_now(self, name: str) -> str:
         """Store a task of a schedule at once, beside its occurrences, and return the task's id."""
-        return str(self._call(self._queue.run_schedule_now, name))
+        return str(self._caller.call(self._queue.run_schedule_now, name))
 
     def get_result(self, task_id: str, timeout: float | None = None) -> Any:
         """Wait for a task's value.
@@ -142,7 +152,7 @@ class SyncTaskQueue:
 
     def get_full_result(self, task_id: str, timeout: float | None = None) -> Result | None:
         """Wait until a task has ended and tell all that it came to, as `TaskQueue.get_result` does."""
-        return self._call(self._queue.get_result, task_id, timeout)
+        return self._caller.call(self._queue.get_result, task_id, timeout)
 
     def deserialize_result(self, result: Result) -> Any:
         """Turn a result's bytes back into the value; see `TaskQueue.deserialize_result`."""
@@ -152,60 +162,60 @@ class SyncTaskQueue:
         """Yield ids in the order in which their tasks end."""
         remaining = set(ids)
         while remaining:
-            done = self._call(_first_of, self._queue, tuple(remaining))
+            done = self._caller.call(_first_of, self._queue, tuple(remaining))
             remaining.discard(done)
             yield done
 
     def gather(self, *ids: str, return_exceptions: bool = False) -> list[Any]:
         """Wait for the values of many tasks, in their order; see `TaskQueue.gather`."""
         handles = [self._queue.handle(task_id) for task_id in ids]
-        return self._call(self._queue.gather, *handles, return_exceptions=return_exceptions)
+        return self._caller.call(self._queue.gather, *handles, return_exceptions=return_exceptions)
 
     def get_task(self, task_id: str) -> TaskInfo | None:
         """Look one task up; None when the id is unknown."""
-        return self._call(self._queue.get_task, task_id)
+        return self._caller.call(self._queue.get_task, task_id)
 
     def list_tasks(self, query: TaskQuery | None = None) -> list[TaskInfo]:
         """List tasks, newest first, one page at a time."""
-        return self._call(self._queue.list_tasks, query)
+        return self._caller.call(self._queue.list_tasks, query)
 
     def attempts(self, task_id: str) -> list[Attempt]:
         """List the runs of a task, each with its error and traceback."""
-        return self._call(self._queue.attempts, task_id)
+        return self._caller.call(self._queue.attempts, task_id)
 
     def needs(self, task_id: str) -> list[str]:
         """List the ids of the tasks that a task needs or needed."""
-        return self._call(self._queue.needs, task_id)
+        return self._caller.call(self._queue.needs, task_id)
 
     def output(self, task_id: str, *, after: int = 0) -> list[OutputChunk]:
         """List what a task wrote, in order; see `Inspector.output`."""
-        return self._call(self._queue.output, task_id, after=after)
+        return self._caller.call(self._queue.output, task_id, after=after)
 
     def follow_output(self, task_id: str, *, after: int = 0) -> Iterator[OutputChunk]:
         """Yield what a task writes as it comes, until the task has ended."""
-        while (chunk := self._call(_next_of, self._queue, task_id, after)) is not None:
+        while (chunk := self._caller.call(_next_of, self._queue, task_id, after)) is not None:
             after = chunk.seq
             yield chunk
 
     def stats(self) -> Stats:
         """Count tasks by lane and status, and list the workers seen."""
-        return self._call(self._queue.stats)
+        return self._caller.call(self._queue.stats)
 
     def cancel(self, ids: str | Collection[str]) -> set[str]:
         """Make pending tasks cancelled and ask running ones to stop; returns the ids that were reached."""
-        return self._call(self._queue.cancel, ids)
+        return self._caller.call(self._queue.cancel, ids)
 
     def requeue(self, ids: str | Collection[str]) -> set[str]:
         """Make failed and cancelled tasks due again; returns the ids that were reached."""
-        return self._call(self._queue.requeue, ids)
+        return self._caller.call(self._queue.requeue, ids)
 
     def run_now(self, ids: str | Collection[str]) -> set[str]:
         """Make scheduled and retrying tasks due now; returns the ids that were reached."""
-        return self._call(self._queue.run_now, ids)
+        return self._caller.call(self._queue.run_now, ids)
 
     def rerun(self, which: str | Collection[str] | TaskQuery, func: Callable[..., Any] | None = None) -> list[str]:
         """Store the calls of tasks again and return the ids of the new tasks; see `TaskQueue.rerun`."""
-        return [str(handle) for handle in self._call(self._queue.rerun, which, func)]
+        return [str(handle) for handle in self._caller.call(self._queue.rerun, which, func)]
 
     def replay(self, task_id: str, func: Callable[..., Any] | None = None) -> Any:
         """Run the stored call of a task here, in the calling thread; see `TaskQueue.replay`.
@@ -213,83 +223,23 @@ class SyncTaskQueue:
         Raises:
             SyncTaskQueueError: it must be awaited, and a loop is running in this thread, as in a notebook's cell.
         """
-        return self._call(self._queue._stored_call, task_id).run_blocking(func)
+        return self._caller.call(self._queue._stored_call, task_id).run_blocking(func)
 
     def delete(self, ids: str | Collection[str]) -> set[str]:
         """Remove tasks that are not running; returns the ids that were reached."""
-        return self._call(self._queue.delete, ids)
+        return self._caller.call(self._queue.delete, ids)
 
     def purge(self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None) -> int:
         """Remove all final tasks whose retention is over; see `Inspector.purge`."""
-        return self._call(self._queue.purge, older_than=older_than, statuses=statuses)
+        return self._caller.call(self._queue.purge, older_than=older_than, statuses=statuses)
 
     def pause(self, queue: str) -> None:
         """Stop handing out a lane's tasks; what runs goes on."""
-        self._call(self._queue.pause, queue)
+        self._caller.call(self._queue.pause, queue)
 
     def resume(self, queue: str) -> None:
         """Hand out a lane's tasks again."""
-        self._call(self._queue.resume, queue)
-
-    def _call(self, method: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
-        _refuse_in_coroutine()
-        if not self._portal.running:
-            self._portal.start()
-        return self._portal.call(method(*args, **kwargs))
-
-    def _call_here(self, method: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
-        """Run a method that never waits, in the calling thread."""
-        self.connect()
-        try:
-            method(*args, **kwargs).send(None)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-        raise AssertionError(f"{method} waits for something")
-
-
-class SyncBoundQueue:
-    """A view of a blocking queue whose tasks get certain options."""
-
-    def __init__(self, queue: SyncTaskQueue, bound: BoundQueue, connection: object = None) -> None:
-        self._queue = queue
-        self._bound = bound
-        self._connection = connection
-        # A connection of sqlite3 belongs to the thread that opened it, which is not the queue's own.
-        self._call = queue._call_here if isinstance(connection, sqlite3.Connection) else queue._call
-
-    def options(self, *, connection: object = None, **options: Any) -> "SyncBoundQueue":
-        """Change some of the options."""
-        bound = self._bound.options(connection=connection, **options)
-        return SyncBoundQueue(self._queue, bound, self._connection if connection is None else connection)
-
-    def enqueue(self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any) -> TaskId:
-        """As `SyncTaskQueue.enqueue`."""
-        return TaskId(self._call(self._bound.enqueue, func, *args, eta=eta, **kwargs))
-
-    def enqueue_many(self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /) -> list[TaskId]:
-        """As `SyncTaskQueue.enqueue_many`."""
-        return [TaskId(handle) for handle in self._call(self._bound.enqueue_many, func, args_list)]
-
-    def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskId]:
-        """As `SyncTaskQueue.map`."""
-        return [TaskId(handle) for handle in self._call(self._bound.map, func, *iterables)]
-
-    def schedule(
-        self,
-        func: Callable[..., Any],
-        /,
-        *args: Any,
-        name: str | None = None,
-        cron: str | None = None,
-        every: float | None = None,
-        timezone: str | tzinfo | None = None,
-        catch_up: str = "last",
-        **kwargs: Any,
-    ) -> ScheduleInfo:
-        """As `SyncTaskQueue.schedule`."""
-        recurs: dict[str, Any] = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
-        return self._call(self._bound.schedule, func, *args, name=name, **recurs, **kwargs)
+        self._caller.call(self._queue.resume, queue)
 
 
 async def _first_of(queue: TaskQueue, ids: Sequence[str]) -> str:
@@ -306,26 +256,3 @@ async def _next_of(queue: TaskQueue, task_id: str, after: int) -> OutputChunk | 
         return await anext(chunks, None)
     finally:
         await chunks.aclose()
-
-
-def _refuse_in_coroutine() -> None:
-    """Refuse to block a running loop, but for a notebook's: its cells are written as blocking code.
-
-    Raises:
-        SyncTaskQueueError: called inside a coroutine.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    if not _in_notebook():
-        raise SyncTaskQueueError(
-            "SyncTaskQueue would block the running event loop; use TaskQueue and await it, or call from a thread"
-        )
-
-
-def _in_notebook() -> bool:
-    """Tell whether an IPython kernel runs this code, without importing IPython."""
-    shell_module = sys.modules.get("IPython.core.getipython")
-    shell = shell_module and shell_module.get_ipython()
-    return getattr(shell, "kernel", None) is not None

@@ -1,7 +1,7 @@
 """The checks at the doors: each returns what it was given, or says in one line what would be right."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,7 +38,8 @@ def not_negative(name: str, seconds: float) -> float:
 
 def one_of(name: str, value: str, choices: Sequence[str]) -> str:
     if value not in choices:
-        raise ValidationError(f"{name} must be {' or '.join(f'{choice!r}' for choice in choices)}, got {value!r}")
+        *others, last = (f'"{choice}"' for choice in choices)
+        raise ValidationError(f"{name} must be {', '.join(others)} or {last}, got {value!r}")
     return value
 
 
@@ -80,6 +81,15 @@ def queue_names(queues: Sequence[str] | None) -> tuple[str, ...] | None:
     if isinstance(queues, str) or not queues:
         raise ValidationError(f'queues must be a list of names such as ["default"], or None for all, got {queues!r}')
     return tuple(text("queue", name) for name in queues)
+
+
+def task_ids(name: str, ids: str | Iterable[str]) -> tuple[str, ...]:
+    """Give each id once, and as no more than that if it is a handle."""
+    if isinstance(ids, str):
+        ids = (ids,)
+    if isinstance(ids, bytes) or not isinstance(ids, Iterable):
+        raise ValidationError(f"{name} must be a task's handle or id, or a list of them, got {ids!r:.60}")
+    return tuple(dict.fromkeys(str(text(name, task_id)) for task_id in ids))
 
 
 def arguments(args: Sequence[Any]) -> tuple[Any, ...]:

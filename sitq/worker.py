@@ -14,7 +14,7 @@ from typing import Self
 from sitq._process import this_process
 from sitq.backends import as_backend
 from sitq.backends.base import Backend
-from sitq.core import EXECUTORS, THREAD_EXECUTOR, WorkerInfo
+from sitq.core import EXECUTORS, PYTHON_VERSION, THREAD_EXECUTOR, WorkerInfo
 from sitq.exceptions import WorkerError
 from sitq.middleware import Middleware, middleware_list
 from sitq.running.runner import RunSettings
@@ -215,6 +215,6 @@ def _describe(queues: tuple[str, ...] | None, max_concurrency: int) -> WorkerInf
         process=process.token,
         queues=queues,
         max_concurrency=max_concurrency,
-        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        python=PYTHON_VERSION,
         started_at=datetime.now(UTC),
     )

@@ -14,8 +14,8 @@ from sitq.notebook.display import say, show_text
 from sitq.notebook.handle import LiveHandle
 from sitq.notebook.start import newest_worker, start_worker
 from sitq.notebook.worker import BackgroundWorker
-from sitq.serialization.captures import format_size
 from sitq.serialization.pickling import weigh
+from sitq.serialization.weights import format_size
 
 _USAGE = "%sitq status | show TASK | logs [TASK] | cancel TASK | requeue TASK, where TASK is an id or a name"
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, overload
 
 from sitq.notebook.client import Client
 from sitq.notebook.handle import LiveHandle, LiveHandles
-from sitq.producer.sending import BoundQueue
+from sitq.producer.bound import BoundQueue
 
 R = TypeVar("R")
 

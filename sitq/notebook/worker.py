@@ -14,7 +14,7 @@ from sitq.notebook.origins import Origins
 from sitq.notebook.screen import Screen
 from sitq.notebook.service import GRACE, Service, Way
 from sitq.notebook.submitting import BoundWorker, Submitter
-from sitq.producer.sending import BoundQueue
+from sitq.producer.bound import BoundQueue
 from sitq.sanitize import without_password
 from sitq.validation import at_least_one, not_negative, text
 from sitq.views import Stats, TaskInfo, TaskQuery

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sitq.sanitize import storable
 from sitq.shortening import shorten
 
 _LONGEST = 200
@@ -15,7 +16,7 @@ def preview_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str |
         return None
     parts = [shorten(value) for value in args]
     parts += [f"{name}={shorten(value)}" for name, value in kwargs.items()]
-    text = ", ".join(parts).encode("utf-8", "backslashreplace").decode()  # no store takes lone surrogates
+    text = storable(", ".join(parts))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

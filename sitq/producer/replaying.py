@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sitq import context
+from sitq._portal import loop_runs_here
 from sitq.backends.base import Backend
 from sitq.context import TaskContext
 from sitq.core import Result
 from sitq.exceptions import SyncTaskQueueError, unknown_task
-from sitq.inputs import Values, filling
-from sitq.retry import unwrap
-from sitq.serialization import CallSerializer
+from sitq.serialization import CallSerializer, load_call
 from sitq.views import TaskQuery
 
 
@@ -64,16 +63,14 @@ class StoredCall:
             value = self._call(func)
             if not inspect.isawaitable(value):
                 return value
-            if _loop_runs_here():
+            if loop_runs_here():
                 _discard(value)
                 raise SyncTaskQueueError(f"{self.name} must be awaited, and a loop runs here; use TaskQueue and await")
             return asyncio.run(_waited(value))
 
     def _call(self, func: Callable[..., Any] | None) -> Any:
-        with filling(Values(self.inputs, self.serializer.loads)):
-            function, arguments, keywords = self.serializer.loads_call(self.payload)
-        function, _ = unwrap(function if func is None else func)
-        return function(*arguments, **keywords)
+        function, args, kwargs, _ = load_call(self.serializer, self.payload, self.inputs)
+        return (function if func is None else func)(*args, **kwargs)
 
     @contextlib.contextmanager
     def _context(self) -> Iterator[None]:
@@ -86,13 +83,6 @@ class StoredCall:
 
 async def _waited(value: Awaitable[Any]) -> Any:
     return await value
-
-
-def _loop_runs_here() -> bool:
-    with contextlib.suppress(RuntimeError):
-        asyncio.get_running_loop()
-        return True
-    return False
 
 
 def _discard(value: Awaitable[Any]) -> None:

@@ -15,7 +15,7 @@ from sitq.options import GivenOptions
 from sitq.producer.preview import function_name
 from sitq.retry import RetriedCall, unwrap
 from sitq.serialization import CallSerializer, required_python
-from sitq.validation import callable_object
+from sitq.validation import callable_object, task_ids
 from sitq.views import TaskQuery
 
 _CHUNK = 1000  # tasks in one transaction
@@ -43,7 +43,7 @@ class Rerunner:
         if func is not None:
             callable_object(func)
         named = not isinstance(which, TaskQuery)
-        ids = await self._matching(which) if isinstance(which, TaskQuery) else _as_list(which)
+        ids = await self._matching(which) if isinstance(which, TaskQuery) else task_ids("which", which)
         handles: list[TaskHandle[Any]] = []
         for start in range(0, len(ids), _CHUNK):
             chunk = ids[start : start + _CHUNK]
@@ -53,7 +53,7 @@ class Rerunner:
             handles += await self._send([stored[task_id] for task_id in chunk if task_id in stored], func)
         return handles
 
-    async def _matching(self, query: TaskQuery) -> list[str]:
+    async def _matching(self, query: TaskQuery) -> Sequence[str]:
         """Name all that a query matches, before anything is stored that it would match too; the oldest first."""
         query = replace(query, statuses=query.statuses or (TaskStatus.FAILED,), limit=_CHUNK)
         ids: list[str] = []
@@ -105,7 +105,3 @@ def _executor(func: Function, before: str | None) -> str | None:
     if inspect.iscoroutinefunction(func):
         return LOOP_EXECUTOR
     return None if before == LOOP_EXECUTOR else before
-
-
-def _as_list(ids: str | Collection[str]) -> list[str]:
-    return [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))

@@ -1,9 +1,9 @@
-"""Sends calls into the store: what the queue and its views with options have in common."""
+"""Sends calls into the store, for a queue and its views with options."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
-from datetime import datetime, tzinfo
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -131,49 +131,3 @@ class Sender:
         now = (await self._backend.due_schedules()).now  # by the store's clock, which decides what is due
         schedule = new_schedule(task, name=task.name if name is None else name, now=now, **recurs)
         return await self._backend.put_schedule(schedule)
-
-
-class BoundQueue:
-    """A view of a queue whose tasks get certain options."""
-
-    def __init__(self, sender: Sender, given: GivenOptions) -> None:
-        self._sender = sender
-        self._given = given
-
-    def options(self, *, connection: object = None, **options: Any) -> "BoundQueue":
-        """Change some of the options."""
-        return BoundQueue(
-            self._sender if connection is None else self._sender.on(connection), self._given.but(**options)
-        )
-
-    async def enqueue(
-        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
-    ) -> TaskHandle[Any]:
-        """As `TaskQueue.enqueue`."""
-        return await self._sender.send(self._given, func, args, kwargs, eta)
-
-    async def enqueue_many(
-        self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /
-    ) -> list[TaskHandle[Any]]:
-        """As `TaskQueue.enqueue_many`."""
-        return await self._sender.send_many(self._given, func, args_list)
-
-    async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
-        """As `TaskQueue.map`."""
-        return await self._sender.send_many(self._given, func, zip(*iterables, strict=False))
-
-    async def schedule(
-        self,
-        func: Callable[..., Any],
-        /,
-        *args: Any,
-        name: str | None = None,
-        cron: str | None = None,
-        every: float | None = None,
-        timezone: str | tzinfo | None = None,
-        catch_up: str = "last",
-        **kwargs: Any,
-    ) -> ScheduleInfo:
-        """As `TaskQueue.schedule`."""
-        recurs = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
-        return await self._sender.schedule(self._given, func, args, kwargs, name=name, **recurs)

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from sitq import context
-from sitq.context import Reporter, TaskContext
+from sitq.context import Reporter, attempt_context
 from sitq.core import Cause, Claim, Outcome
-from sitq.retry import Retry, unwrap
+from sitq.retry import Retry
 from sitq.running.children import Child, ChildDiedError, ChildPool
 from sitq.running.outcomes import died, failure, stopped, success, timed_out, wait_after_timeout
 from sitq.running.threads import ThreadPool
@@ -37,8 +37,8 @@ class LoopAttempt:
         claim: Claim,
         serializer: CallSerializer,
         done: Done,
+        reporter: Reporter,
         *,
-        reporter: Reporter | None = None,
         awaitable: Awaitable[Any] | None = None,
         begun: float | None = None,
         retry: Retry | None = None,
@@ -67,11 +67,10 @@ class LoopAttempt:
 
     async def _run(self) -> Outcome:
         try:
-            context.enter(_context_of(self.claim, self._begun, self._reporter))
+            context.enter(attempt_context(self.claim, self._begun, self._reporter))
             if self._awaitable is None:
-                function, arguments, keywords = load_call(self._serializer, self.claim)
-                function, self._retry = unwrap(function)
-                self._awaitable = function(*arguments, **keywords)
+                function, args, kwargs, self._retry = load_call(self._serializer, self.claim.payload, self.claim.inputs)
+                self._awaitable = function(*args, **kwargs)
             value = await self._in_time(self._awaitable)
             return success(self.claim, self._serializer.dumps(value), self._begun)
         except BaseException as exc:  # whatever user code raises, SystemExit too, ends the task and not the worker
@@ -106,13 +105,14 @@ class ThreadAttempt:
     """
 
     def __init__(
-        self, claim: Claim, serializer: CallSerializer, done: Done, threads: ThreadPool, reporter: Reporter | None
+        self, claim: Claim, serializer: CallSerializer, done: Done, threads: ThreadPool, reporter: Reporter
     ) -> None:
         self.claim = claim
         self._serializer = serializer
         self._done = done
+        self._reporter = reporter
         self._begun = time.monotonic()
-        self._context = _context_of(claim, self._begun, reporter)
+        self._context = attempt_context(claim, self._begun, reporter)
         self._retry: Retry | None = None
         self._on_loop: LoopAttempt | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -130,9 +130,8 @@ class ThreadAttempt:
     def _run(self) -> "Outcome | _Awaitable":
         context.enter(self._context)
         try:
-            function, arguments, keywords = load_call(self._serializer, self.claim)
-            function, self._retry = unwrap(function)
-            value = function(*arguments, **keywords)
+            function, args, kwargs, self._retry = load_call(self._serializer, self.claim.payload, self.claim.inputs)
+            value = function(*args, **kwargs)
             if inspect.isawaitable(value):
                 return _Awaitable(value)
             return success(self.claim, self._serializer.dumps(value), self._begun)
@@ -148,7 +147,7 @@ class ThreadAttempt:
                 self.claim,
                 self._serializer,
                 self._done,
-                reporter=self._context.reporter,
+                self._reporter,
                 awaitable=outcome.value,
                 begun=self._begun,
                 retry=self._retry,
@@ -171,7 +170,7 @@ class ThreadAttempt:
 class ProcessAttempt:
     """A call in a child process, which is killed if it must stop."""
 
-    def __init__(self, claim: Claim, done: Done, children: ChildPool, reporter: Reporter | None) -> None:
+    def __init__(self, claim: Claim, done: Done, children: ChildPool, reporter: Reporter) -> None:
         self.claim = claim
         self._done = done
         self._children = children
@@ -224,10 +223,3 @@ class _Awaitable:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-
-
-def _context_of(claim: Claim, begun: float, reporter: Reporter | None) -> TaskContext:
-    deadline = None if claim.timeout is None else begun + claim.timeout
-    return TaskContext(
-        claim.id, claim.attempt, claim.name, deadline, reporter=reporter, scheduled_at=claim.scheduled_at
-    )

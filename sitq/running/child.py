@@ -1,31 +1,29 @@
-"""A child process of a worker: runs one call at a time, and ends with its worker, whatever the call is doing."""
+"""What runs in a child process of a worker: one call at a time."""
 
 import contextlib
 import contextvars
 import faulthandler
-import fcntl
 import inspect
 import os
 import pickle
-import select
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import FrameType
 from typing import Any
 
 from sitq import context
 from sitq._niceness import pass_on_niceness
-from sitq.context import TaskContext
-from sitq.core import Claim, Outcome, Result, TaskStatus
+from sitq.context import TaskContext, attempt_context
+from sitq.core import Claim, Outcome
 from sitq.exceptions import TaskCancelledError, TaskLostError
-from sitq.retry import Retry, unwrap
-from sitq.running.frames import Frame, encode, receive_frame
+from sitq.retry import Retry
+from sitq.running.frames import Frame, claim_of, encode, outcome_frame, receive_frame
+from sitq.running.lifeline import die_with_worker, has_news
 from sitq.running.outcomes import failure, success
 from sitq.running.tracebacks import with_locals
 from sitq.serialization import CallSerializer, load_call
@@ -43,46 +41,15 @@ def main(connection_fd: int, lifeline: int) -> None:
     connection = socket.socket(fileno=connection_fd)
     for fd in (connection_fd, lifeline):
         os.set_inheritable(fd, False)
-    _die_with_worker(lifeline, connection)
+    die_with_worker(lifeline, connection)
     facts, (pickled,) = receive_frame(connection)
     pass_on_niceness()
     sys.path[:] = facts["path"]
     with_locals.set(facts["traceback_locals"])
-    Child(connection, pickle.loads(pickled), _Output(facts["marker"])).serve()
+    CallServer(connection, pickle.loads(pickled), _Output(facts["marker"])).serve()
 
 
-def _die_with_worker(lifeline: int, connection: socket.socket) -> None:
-    """Have this group killed when the lifeline closes, also while C code keeps the GIL."""
-    try:
-        _ask_kernel(lifeline)
-    except (AttributeError, OSError):  # only Linux has it
-        _watch(lifeline, connection)
-
-
-def _ask_kernel(lifeline: int) -> None:
-    """Let Linux signal the group when something happens to the lifeline, and that is its end."""
-    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if _has_news(lifeline):  # it came before
-        _kill_group()
-
-
-def _watch(lifeline: int, connection: socket.socket) -> None:
-    """Leave a process behind that kills this group when the lifeline closes."""
-    if os.fork() != 0:  # the interpreter is new: it has no thread yet that a fork could break
-        os.close(lifeline)
-        return
-    connection.close()  # or the worker would not notice that this process's parent has died
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(nowhere, fd)
-    os.read(lifeline, 1)
-    _kill_group()
-
-
-class Child:
+class CallServer:
     """The child's side of the conversation. It needs no thread, so that user code may fork."""
 
     def __init__(self, connection: socket.socket, serializer: CallSerializer, output: "_Output") -> None:
@@ -114,14 +81,9 @@ class Child:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _run(self, frame: Frame) -> None:
-        facts, (payload, *values) = frame
-        claim = _claim_of(facts["claim"], payload, _inputs_of(facts["inputs"], values))
-        begun = time.monotonic()
-        deadline = None if claim.timeout is None else begun + claim.timeout
-        reporter = _Reporter(self)
-        self._running = TaskContext(
-            claim.id, claim.attempt, claim.name, deadline, reporter=reporter, scheduled_at=claim.scheduled_at
-        )
+        claim = claim_of(frame)
+        begun, reporter = time.monotonic(), _Reporter(self)
+        self._running = attempt_context(claim, begun, reporter)
         context.enter(self._running)
         try:
             outcome = self._outcome(claim, begun)
@@ -129,17 +91,15 @@ class Child:
             self._running = None
         reporter.close()
         self._output.mark()
-        value = [] if outcome.value is None else [outcome.value]
-        self.send({"kind": "outcome", "outcome": outcome._replace(value=None)._asdict()}, value)
+        self.send(*outcome_frame(outcome))
 
     def _outcome(self, claim: Claim, begun: float) -> Outcome:
         retry: Retry | None = None
         try:
-            function, arguments, keywords = load_call(self._serializer, claim)
-            function, retry = unwrap(function)
+            function, args, kwargs, retry = load_call(self._serializer, claim.payload, claim.inputs)
             if retry is not None:
                 self._tell_waits(claim, retry)
-            value = function(*arguments, **keywords)
+            value = function(*args, **kwargs)
             if inspect.isawaitable(value):
                 import asyncio  # half of the time that it takes to start a child; most never need it
 
@@ -153,9 +113,9 @@ class Child:
         timeout, death = retry.wait_after(claim.failures + 1), retry.wait_after(claim.failures + 1, TaskLostError(""))
         self.send({"kind": "waits", "timeout": timeout, "death": death})
 
-    def send(self, facts: dict[str, Any], blobs: list[bytes] | None = None) -> None:
+    def send(self, facts: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> None:
         with self._sending, contextlib.suppress(OSError):  # the worker is gone, and this process with it
-            self._connection.sendall(encode(facts, blobs or ()))
+            self._connection.sendall(encode(facts, blobs))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Take SIGTERM: the task was cancelled or its time is up, and may clean up in the little time that is left.
@@ -171,7 +131,7 @@ class Child:
     def _worker_says_stop(self, seconds: float = 0.0) -> bool:
         """Tell whether something comes during a call, or before one that has not begun: it can be nothing else."""
         try:
-            return _has_news(self._connection.fileno(), seconds) and bool(self._connection.recv(1, socket.MSG_PEEK))
+            return has_news(self._connection.fileno(), seconds) and bool(self._connection.recv(1, socket.MSG_PEEK))
         except (OSError, ValueError):  # user code closed it
             return False
 
@@ -223,8 +183,8 @@ def _flush_of_c() -> Callable[[], object]:
 class _Reporter:
     """Sends the newest progress of a call, a few times a second. What the call prints goes through its streams."""
 
-    def __init__(self, child: Child) -> None:
-        self._child = child
+    def __init__(self, server: CallServer) -> None:
+        self._server = server
         self._newest: tuple[float | None, float | None, str | None] | None = None
         self._news = threading.Event()
         self._closed = False
@@ -255,33 +215,8 @@ class _Reporter:
     def _send(self) -> None:
         if self._news.is_set():
             self._news.clear()
-            self._child.send({"kind": "progress", "progress": self._newest})
-
-
-def _claim_of(facts: dict[str, Any], payload: bytes, inputs: dict[str, Result]) -> Claim:
-    moment = facts["scheduled_at"]
-    scheduled_at = None if moment is None else datetime.fromisoformat(moment)
-    return Claim(**{**facts, "scheduled_at": scheduled_at}, payload=payload, inputs=inputs)
-
-
-def _inputs_of(facts: list[dict[str, Any]], values: list[bytes]) -> dict[str, Result]:
-    results = [
-        Result(**{**single, "status": TaskStatus(single["status"])}, value=value)
-        for single, value in zip(facts, values, strict=True)
-    ]
-    return {result.task_id: result for result in results}
+            self._server.send({"kind": "progress", "progress": self._newest})
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:
     return await value
-
-
-def _has_news(fd: int, seconds: float = 0.0) -> bool:
-    poll = select.poll()  # `select` itself takes no numbers above 1023
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(1000 * seconds))
-
-
-def _kill_group() -> None:
-    """Kill this process and all that it has started and that has stayed in its group."""
-    os.killpg(0, signal.SIGKILL)

@@ -4,16 +4,14 @@ import asyncio
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
-from typing import Any
 
 import cloudpickle
 
 from sitq.context import Reporter
-from sitq.core import Cause, Claim, Outcome, TaskStatus
+from sitq.core import Claim, Outcome
 from sitq.exceptions import ConfigurationError
 from sitq.retry import Retry
-from sitq.running.frames import LENGTH, Frame, decode_head, encode
+from sitq.running.frames import LENGTH, Frame, call_frame, decode_head, encode, outcome_of
 from sitq.running.marked import MarkedStream
 from sitq.running.spawning import ChildProcess, spawn
 from sitq.serialization import CallSerializer
@@ -196,7 +194,7 @@ class Child:
         self._reporter = reporter
         for stream in self._streams:
             stream.begin(reporter)
-        frame = _call_frame(claim)
+        frame = encode(*call_frame(claim))
         try:
             self._process.writer.write(frame)
             await self._process.writer.drain()
@@ -236,14 +234,15 @@ class Child:
 
     async def _outcome(self) -> Outcome:
         while True:
-            facts, blobs = await self._read_frame()
+            frame = await self._read_frame()
+            facts, _ = frame
             match facts["kind"]:
                 case "progress" if self._reporter is not None:
                     self._reporter.progress(*facts["progress"])
                 case "waits":
                     self.wait_after_timeout, self.wait_after_death = facts["timeout"], facts["death"]
                 case "outcome":
-                    return _outcome_of(facts["outcome"], blobs)
+                    return outcome_of(frame)
 
     async def _read_frame(self) -> Frame:
         (length,) = LENGTH.unpack(await self._process.reader.readexactly(LENGTH.size))
@@ -258,24 +257,6 @@ class Child:
     def _fatal_error(self) -> str | None:
         _, found, text = self._last_words().rpartition(_FATAL)
         return found + text if found else None
-
-
-def _call_frame(claim: Claim) -> bytes:
-    facts = claim._asdict()
-    payload, inputs = facts.pop("payload"), (facts.pop("inputs") or {}).values()
-    facts["scheduled_at"] = claim.scheduled_at and claim.scheduled_at.isoformat()
-    told = [
-        {"task_id": result.task_id, "status": result.status, "error": result.error, "traceback": result.traceback}
-        for result in inputs
-    ]
-    return encode(
-        {"kind": "call", "claim": facts, "inputs": told}, [payload, *(result.value or b"" for result in inputs)]
-    )
-
-
-def _outcome_of(facts: dict[str, Any], blobs: Sequence[bytes]) -> Outcome:
-    known = {**facts, "status": TaskStatus(facts["status"]), "cause": Cause(facts["cause"])}
-    return Outcome(**{**known, "value": blobs[0] if blobs else None})
 
 
 def _how_it_ended(code: int | None) -> str:

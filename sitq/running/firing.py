@@ -5,7 +5,7 @@ import contextlib
 import logging
 
 from sitq.backends.base import Backend
-from sitq.exceptions import BackendError, ResourceExhaustionError, SitqError
+from sitq.exceptions import STORE_TROUBLE, SitqError
 from sitq.recurring import DueSchedules, Firing, ScheduleInfo
 from sitq.running.pacing import Backoff
 from sitq.schedules import MOST_CAUGHT_UP, plan
@@ -80,7 +80,7 @@ class FiringLoop:
             try:
                 await self._look()
             except Exception as exc:  # whatever it is, the worker's tasks go on
-                is_known = isinstance(exc, (BackendError, ResourceExhaustionError))
+                is_known = isinstance(exc, STORE_TROUBLE)
                 logger.warning("schedules cannot fire: %s; trying again", exc, exc_info=not is_known)
                 await self._backoff.sleep()
                 return False

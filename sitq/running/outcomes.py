@@ -5,12 +5,10 @@ import time
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.retry import Retry, RetryAfter, Snooze
 from sitq.running.tracebacks import lines_of
+from sitq.sanitize import storable
 
-_RUNNERS = (
-    "sitq.running.attempts",
-    "sitq.running.wrapping",
-    "sitq.running.child",
-)  # whose frames mean nothing to users
+# Modules whose frames mean nothing to users.
+_RUNNERS = ("sitq.running.attempts", "sitq.running.wrapping", "sitq.running.child")
 _LONGEST_TRACEBACK = 100_000  # characters; a message may be as long as memory
 
 
@@ -34,17 +32,7 @@ def failure(claim: Claim, exc: BaseException, begun: float, retry: Retry | None 
     if retry is None and isinstance(exc, RetryAfter):
         retry = Retry()
     wait = None if retry is None else retry.wait_after(claim.failures + 1, exc)
-    return Outcome(
-        id=claim.id,
-        attempt=claim.attempt,
-        queue=claim.queue,
-        status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
-        cause=Cause.ERROR,
-        error=one_line(exc),
-        traceback=_traceback_of(exc),
-        delay=wait or 0.0,
-        duration=time.monotonic() - begun,
-    )
+    return _charged(claim, begun, wait, cause=Cause.ERROR, error=one_line(exc), traceback=_traceback_of(exc))
 
 
 def timed_out(claim: Claim, begun: float, wait: float | None) -> Outcome:
@@ -53,16 +41,8 @@ def timed_out(claim: Claim, begun: float, wait: float | None) -> Outcome:
     Args:
         wait: seconds until the next attempt; None when there is none.
     """
-    return Outcome(
-        id=claim.id,
-        attempt=claim.attempt,
-        queue=claim.queue,
-        status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
-        cause=Cause.TIMEOUT,
-        error=f"TaskTimeoutError: it ran longer than its timeout of {claim.timeout:g} s",
-        delay=wait or 0.0,
-        duration=time.monotonic() - begun,
-    )
+    error = f"TaskTimeoutError: it ran longer than its timeout of {claim.timeout:g} s"
+    return _charged(claim, begun, wait, cause=Cause.TIMEOUT, error=error)
 
 
 def died(claim: Claim, begun: float, wait: float | None, *, how: str, traceback: str | None) -> Outcome:
@@ -73,13 +53,21 @@ def died(claim: Claim, begun: float, wait: float | None, *, how: str, traceback:
         how: what became of the process, as in "ended with exit code 3".
         traceback: what Python wrote as it fell, if it did.
     """
+    error = f"TaskLostError: its process {how}"
+    return _charged(claim, begun, wait, cause=Cause.ERROR, error=error, traceback=traceback)
+
+
+def _charged(
+    claim: Claim, begun: float, wait: float | None, *, cause: Cause, error: str, traceback: str | None = None
+) -> Outcome:
+    """Make the outcome of an attempt that counts as a failure: the end of the task, or of one attempt if others may."""
     return Outcome(
         id=claim.id,
         attempt=claim.attempt,
         queue=claim.queue,
         status=TaskStatus.FAILED if wait is None else TaskStatus.PENDING,
-        cause=Cause.ERROR,
-        error=f"TaskLostError: its process {how}",
+        cause=cause,
+        error=error,
         traceback=traceback,
         delay=wait or 0.0,
         duration=time.monotonic() - begun,
@@ -130,13 +118,8 @@ def one_line(exc: BaseException) -> str:
     except Exception:
         text = "(its message cannot be shown)"
     name = type(exc).__qualname__
-    first = _storable(text.strip().partition("\n")[0][:1000])
+    first = storable(text.strip().partition("\n")[0][:1000])
     return f"{name}: {first}" if first else name
-
-
-def _storable(text: str) -> str:
-    """Escape lone surrogates, as file names that are no UTF-8 have them: no store takes them."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _traceback_of(exc: BaseException) -> str:
@@ -145,7 +128,7 @@ def _traceback_of(exc: BaseException) -> str:
     while inner is not None and inner.tb_frame.f_globals.get("__name__") in _RUNNERS:
         inner = inner.tb_next
     try:
-        text = _storable("".join(lines_of(exc, inner)))
+        text = storable("".join(lines_of(exc, inner)))
     except Exception:
         return f"{type(exc).__qualname__} (its traceback cannot be shown)\n"
     if len(text) <= _LONGEST_TRACEBACK:

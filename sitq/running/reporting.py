@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from sitq.backends.base import Backend
 from sitq.core import Claim, Progress, Report
-from sitq.exceptions import BackendError, ResourceExhaustionError
+from sitq.exceptions import STORE_TROUBLE
+from sitq.sanitize import storable
 
 logger = logging.getLogger("sitq.worker")
 
@@ -63,7 +64,7 @@ class Recorder:
         if news is None and not chunks:
             return None
         if news is not None and news.message is not None:
-            news = news._replace(message=_storable(news.message))
+            news = news._replace(message=storable(news.message))
         return Report(self._claim.id, self._claim.attempt, news, chunks, keep)
 
     def _note(self) -> None:
@@ -99,7 +100,7 @@ class _Output:
         """Give the chunks, and how many bytes the store is to keep if there may be more by now."""
         with self._lock:
             taken, self._chunks, self._held = self._chunks, deque(), 0
-        chunks = tuple((stream, _storable("".join(texts))) for stream, texts in taken)
+        chunks = tuple((stream, storable("".join(texts))) for stream, texts in taken)
         self._room -= sum(len(text.encode()) for _, text in chunks)
         if self._room > 0:
             return chunks, None
@@ -158,7 +159,7 @@ class Reports:
             self._something.clear()
             try:
                 await self.flush()
-            except (BackendError, ResourceExhaustionError) as exc:
+            except STORE_TROUBLE as exc:
                 logger.debug("reports must wait: %s", exc)
                 self._something.set()
 
@@ -184,8 +185,3 @@ def _bar_in(text: str) -> Progress | None:
         return None
     bar = bars[-1]
     return Progress(float(bar["done"]), float(bar["total"]), bar["message"] or None)
-
-
-def _storable(text: str) -> str:
-    """Escape lone surrogates, which no store takes."""
-    return text.encode("utf-8", "backslashreplace").decode()

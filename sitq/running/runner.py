@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sitq.context import Reporter
-from sitq.core import LOOP_EXECUTOR, PROCESS_EXECUTOR, THREAD_EXECUTOR, Claim, Result
+from sitq.core import LOOP_EXECUTOR, PROCESS_EXECUTOR, Claim, Result
 from sitq.middleware import Middleware
 from sitq.running.attempts import Attempt, Done, LoopAttempt, ProcessAttempt, ThreadAttempt
 from sitq.running.children import ChildPool
@@ -29,12 +29,12 @@ class RunSettings:
         traceback_locals: tell in tracebacks the variables of the user's own frames.
     """
 
-    executor: str = THREAD_EXECUTOR
-    max_tasks_per_child: int | None = None
-    output_limit: int = 1024**2
-    context_of: Callable[[str], contextvars.Context] | None = None
-    middleware: Sequence[Middleware] = ()
-    traceback_locals: bool = False
+    executor: str
+    max_tasks_per_child: int | None
+    output_limit: int
+    context_of: Callable[[str], contextvars.Context] | None
+    middleware: Sequence[Middleware]
+    traceback_locals: bool
 
 
 class Runner:
@@ -43,7 +43,7 @@ class Runner:
     Args:
         serializer: reads calls and writes values.
         done: called on the loop with the outcome of each attempt.
-        reporter_of: makes what takes an attempt's progress and output; None when nobody listens.
+        reporter_of: makes what takes an attempt's progress and output.
         inputs_of: looks up what the tasks came to whose values a task takes.
     """
 
@@ -51,11 +51,10 @@ class Runner:
         self,
         serializer: CallSerializer,
         done: Done,
-        reporter_of: Callable[[Claim], Reporter] | None = None,
-        settings: RunSettings | None = None,
-        inputs_of: Callable[[str], Awaitable[Mapping[str, Result]]] | None = None,
+        reporter_of: Callable[[Claim], Reporter],
+        inputs_of: Callable[[str], Awaitable[Mapping[str, Result]]],
+        settings: RunSettings,
     ) -> None:
-        settings = settings or RunSettings()
         self._serializer = serializer
         self._done = done
         self._reporter_of = reporter_of
@@ -78,12 +77,11 @@ class Runner:
 
         It never raises: whatever goes wrong is its outcome.
         """
-        if claim.waited and self._inputs_of is not None:
+        if claim.waited:
             return StagedAttempt(claim, self._with_inputs, self._start_in_context, self._done)
         return self._start_in_context(claim)
 
     async def _with_inputs(self, claim: Claim) -> Claim:
-        assert self._inputs_of is not None
         return claim._replace(inputs=await self._inputs_of(claim.id))
 
     def _start_in_context(self, claim: Claim) -> Attempt:
@@ -96,10 +94,10 @@ class Runner:
         return self._start(claim, self._done)
 
     def _start(self, claim: Claim, done: Done) -> Attempt:
-        reporter = None if self._reporter_of is None else self._reporter_of(claim)
+        reporter = self._reporter_of(claim)
         executor = claim.executor or self._executor
         if executor == LOOP_EXECUTOR:
-            return LoopAttempt(claim, self._serializer, done, reporter=reporter)
+            return LoopAttempt(claim, self._serializer, done, reporter)
         if executor == PROCESS_EXECUTOR:
             return ProcessAttempt(claim, done, self._children, reporter)
         return ThreadAttempt(claim, self._serializer, done, self._threads, reporter)

@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from functools import partial
 
 from sitq.backends.base import Backend
 from sitq.core import Cause, Claim, Outcome, WorkerInfo
-from sitq.exceptions import BackendError, ResourceExhaustionError
+from sitq.exceptions import STORE_TROUBLE
 from sitq.purging import Purger
 from sitq.running.attempts import Attempt
 from sitq.running.firing import FiringLoop
@@ -27,8 +26,6 @@ MAX_CRASHES = 3
 # Seconds that a task claimed ahead waits behind the running ones, before it is given back for others to take.
 _PATIENCE = 0.2
 _LAST_GRACE = 1.0  # seconds for coroutines to take their cancellation; then they are left behind
-
-Trouble = (BackendError, ResourceExhaustionError)
 
 
 class Shift:
@@ -61,7 +58,7 @@ class Shift:
         self._loop = asyncio.get_running_loop()
         self._captures = settings.output_limit > 0
         self._reports = Reports(backend, settings.output_limit)
-        self._runner = Runner(serializer, self._finished, self._reports.recorder, settings, backend.inputs)
+        self._runner = Runner(serializer, self._finished, self._reports.recorder, backend.inputs, settings)
         self._running: dict[str, Attempt] = {}
         self._claimed: list[Claim] = []  # claimed ahead, the next one last
         self._outcomes: list[Outcome] = []
@@ -138,7 +135,7 @@ class Shift:
         self._wake.clear()
         try:
             claims = await self._exchange()
-        except Trouble as exc:
+        except STORE_TROUBLE as exc:
             if not self._backoff.may_retry(exc) or self._is_over_time():
                 raise
             logger.warning("worker %s: %s; trying again", self._info.id, exc)
@@ -151,7 +148,7 @@ class Shift:
             self._fill_slots()
         if self._changed and self._running:
             self._changed = False
-            with contextlib.suppress(*Trouble):  # met again by the next trip
+            with contextlib.suppress(*STORE_TROUBLE):  # met again by the next trip
                 self._obey(await self._backend.stop_requests(self._info.id))
         if not self._outcomes and (self._came_short or self._room() <= 0):
             if self._until_empty and not self._running:
@@ -177,7 +174,7 @@ class Shift:
             accepted, claims = await self._backend.exchange(
                 outcomes, self._info.id, self._info.queues, limit=limit, lease=self._lease
             )
-        except (asyncio.CancelledError, *Trouble):
+        except (asyncio.CancelledError, *STORE_TROUBLE):
             # What a full disk refused is kept for later; what was written all the same is refused the second time.
             self._outcomes = outcomes + self._outcomes
             raise
@@ -218,7 +215,7 @@ class Shift:
         elif self._claimed:
             timeout = min(timeout, _PATIENCE)
         hint = self._loop.create_task(self._backend.wait(self._keys(), timeout=timeout))
-        hint.add_done_callback(partial(_set, self._wake))
+        hint.add_done_callback(lambda _: self._wake.set())
         try:
             await self._wake.wait()
         finally:
@@ -274,12 +271,8 @@ class Shift:
         self._release_running()
         await self._runner.close()
         await self._reports.close()
-        with contextlib.suppress(*Trouble):  # without a goodbye the leases end by themselves
+        with contextlib.suppress(*STORE_TROUBLE):  # without a goodbye the leases end by themselves
             await self._reports.flush()
             if self._outcomes:
                 await self._backend.finish(self._outcomes)
             await self._backend.heartbeat(self._info, {}, lease=0)
-
-
-def _set(event: asyncio.Event, _: "asyncio.Task[None]") -> None:
-    event.set()

@@ -30,7 +30,7 @@ class ThreadPool:
 
     def submit(self, job: Job, done: Done) -> "_Ticket":
         """Run `job` on a thread and call `done` on the loop with what it returns. A job must not raise."""
-        ticket = _Ticket(job, done, self)
+        ticket = _Ticket(job, done)
         if self._idle:
             self._idle -= 1
         else:
@@ -73,13 +73,12 @@ class ThreadPool:
 class _Ticket:
     """One job on its way."""
 
-    __slots__ = ("_pool", "abandoned", "done", "job")
+    __slots__ = ("abandoned", "done", "job")
 
-    def __init__(self, job: Job, done: Done, pool: ThreadPool) -> None:
+    def __init__(self, job: Job, done: Done) -> None:
         self.job = job
         self.done = done
         self.abandoned = False
-        self._pool = pool
 
     def abandon(self) -> None:
         """Never call back. The thread cannot be stopped: it ends after its job, and another takes its place."""

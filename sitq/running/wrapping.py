@@ -8,7 +8,7 @@ from functools import partial
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.exceptions import SitqError, ValidationError
 from sitq.middleware import Middleware
-from sitq.retry import Retry, unwrap
+from sitq.retry import Retry
 from sitq.running.attempts import Attempt, Done
 from sitq.running.outcomes import failure, stopped
 from sitq.serialization import CallSerializer, load_call
@@ -92,7 +92,8 @@ class WrappedAttempt:
         if self.claim.max_attempts == 1:
             return None
         try:
-            return unwrap(load_call(self._serializer, self.claim)[0])[1]
+            *_, policy = load_call(self._serializer, self.claim.payload, self.claim.inputs)
+            return policy
         except SitqError:  # it cannot be loaded, or a value that it needs is gone
             return None
 

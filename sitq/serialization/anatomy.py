@@ -1,10 +1,10 @@
-"""How pickling takes an object apart: the parts it goes on to, and by which path."""
+"""How pickling takes a call or an object apart: the parts it goes on to, and by which path."""
 
 import dis
 import functools
 import reprlib
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -15,6 +15,10 @@ from sitq.serialization.pickling import PICKLE_PROTOCOL
 _CLASS_PLUMBING = frozenset(
     {"__dict__", "__weakref__", "_abc_impl", "__module__", "__doc__", "__firstlineno__", "__static_attributes__"}
 )
+
+
+# Never large, and never a problem.
+WEIGHTLESS = frozenset({types.NoneType, bool, int, float})
 
 
 class Carried(NamedTuple):
@@ -29,6 +33,22 @@ class Carried(NamedTuple):
     kind: str
     path: str
     value: Any
+
+
+def call_roots(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Carried]:
+    """Name what a call is made of; the paths begin with these names."""
+    return [
+        Carried("function", f"function {call_name(func)}", func),
+        *(Carried("argument", f"argument {position}", value) for position, value in enumerate(args)),
+        *(Carried("argument", f"keyword {name!r}", value) for name, value in kwargs.items()),
+    ]
+
+
+def call_name(func: Any) -> str:
+    """Name what is called, whatever kind of callable it is."""
+    if isinstance(func, functools.partial):
+        return f"partial({call_name(func.func)})"
+    return short_name(func) if hasattr(func, "__qualname__") else f"{short_name(type(func))}()"
 
 
 def short_name(named: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from sitq.exceptions import SerializationError
 from sitq.import_paths import import_function, import_path
 from sitq.retry import RetriedCall
-from sitq.serialization.captures import call_roots
+from sitq.serialization.anatomy import call_roots
 from sitq.serialization.envelope import CALL, VALUE, Envelope
 from sitq.serialization.portable import (
     fill_ids,

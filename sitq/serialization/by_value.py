@@ -7,11 +7,12 @@ from typing import Any
 
 from sitq.exceptions import ResourceExhaustionError, SerializationError, SitqError, ValidationError
 from sitq.inputs import noting
-from sitq.serialization.anatomy import Carried
-from sitq.serialization.captures import call_roots, find_problem, format_size, largest, pickling_fault, total_size
+from sitq.serialization.anatomy import Carried, call_roots
 from sitq.serialization.envelope import CALL, VALUE, Envelope
 from sitq.serialization.pickling import FileFullError, Pickled, pickle_function, pickle_value, unpickle
+from sitq.serialization.problems import find_problem, pickling_fault
 from sitq.serialization.protocols import Call
+from sitq.serialization.weights import format_size, largest, total_size
 
 _LENGTH_BYTES = 4
 

@@ -1,14 +1,12 @@
-"""Makes the doors' serializer of any that was given, and the call of a claim with the values that it needs."""
+"""Makes the doors' serializer of any that was given."""
 
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sitq.core import Claim
 from sitq.exceptions import SerializationError, ValidationError
-from sitq.inputs import Values, filling
+from sitq.serialization.anatomy import call_roots
 from sitq.serialization.by_value import CloudpickleSerializer
-from sitq.serialization.captures import call_roots
 from sitq.serialization.envelope import CALL, VALUE, Envelope
 from sitq.serialization.pickling import carries_code, error_line
 from sitq.serialization.protocols import Call, CallSerializer, Serializer
@@ -25,19 +23,6 @@ def call_serializer(serializer: Serializer | None) -> CallSerializer:
     if isinstance(serializer, type) or not isinstance(serializer, Serializer):
         raise ValidationError(f"serializer must be an object with dumps and loads, got {serializer!r}")
     return serializer if isinstance(serializer, CallSerializer) else _WrappedSerializer(serializer)
-
-
-def load_call(serializer: CallSerializer, claim: Claim) -> Call:
-    """Make the call of a claim, with the values of the tasks that it needs filled in.
-
-    Raises:
-        SerializationError: the payload, or a value, cannot be loaded here.
-        TaskQueueError: a task that it needs is gone.
-    """
-    if claim.inputs is None:
-        return serializer.loads_call(claim.payload)
-    with filling(Values(claim.inputs, serializer.loads)):
-        return serializer.loads_call(claim.payload)
 
 
 class _WrappedSerializer:

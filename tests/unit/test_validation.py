@@ -143,3 +143,29 @@ def test_long_object_is_shown_shortened() -> None:
     with pytest.raises(ValidationError) as caught:
         validation.callable_object("x" * 10_000)
     assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize(("ids", "each_once"), [("a", ("a",)), (["b", "a", "b"], ("b", "a")), (iter("ab"), ("a", "b"))])
+def test_ids_are_one_or_many(ids: Any, each_once: tuple[str, ...]) -> None:
+    assert validation.task_ids("ids", ids) == each_once
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (7, "ids must be a task's handle or id, or a list of them, got 7"),
+        (None, "ids must be a task's handle or id, or a list of them, got None"),
+        (b"a", "ids must be a task's handle or id, or a list of them, got b'a'"),
+        (["a", 7], "ids must be a text that is not empty, got 7"),
+    ],
+)
+def test_what_is_no_id_is_refused(ids: Any, message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        validation.task_ids("ids", ids)
+
+    assert str(caught.value) == message
+
+
+def test_choices_are_listed_as_they_are_written() -> None:
+    with pytest.raises(ValidationError, match='it must be "a", "b" or "c", got \'d\''):
+        validation.one_of("it", "d", ("a", "b", "c"))

@@ -12,7 +12,7 @@ from workers import drain
 from sitq.core import TaskStatus
 from sitq.exceptions import SerializationError, TaskCancelledError, TaskExecutionError, ValidationError
 from sitq.inputs import TaskId
-from sitq.producer.sending import BoundQueue
+from sitq.producer.bound import BoundQueue
 from sitq.queue import TaskQueue
 from sitq.sync import SyncBoundQueue, SyncTaskQueue
 from sitq.views import TaskQuery

@@ -8,14 +8,19 @@ from typing import Any
 import pytest
 from running import echo, echo_async, hold, hold_thread
 
+from sitq.backends.sqlite import MemoryBackend
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.options import TaskOptions
 from sitq.producer.packing import Packer
-from sitq.running.runner import Runner
+from sitq.running.reporting import Reports
+from sitq.running.runner import Runner, RunSettings
 from sitq.serialization import CloudpickleSerializer
 
 Outcomes = asyncio.Queue[Outcome]
 SERIALIZER = CloudpickleSerializer()
+SETTINGS = RunSettings(
+    executor="thread", max_tasks_per_child=None, output_limit=0, context_of=None, middleware=(), traceback_locals=False
+)
 
 
 @pytest.fixture
@@ -25,7 +30,8 @@ def outcomes() -> Outcomes:
 
 @pytest.fixture
 async def runner(outcomes: Outcomes) -> AsyncIterator[Runner]:
-    runner = Runner(SERIALIZER, outcomes.put_nowait)
+    backend = MemoryBackend()
+    runner = Runner(SERIALIZER, outcomes.put_nowait, Reports(backend, limit=0).recorder, backend.inputs, SETTINGS)
     yield runner
     await runner.close()
 

@@ -412,7 +412,7 @@ async def test_child_that_waits_in_vain_is_told_apart_from_one_that_works(queue:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"executor": "fork"}, "executor must be 'thread' or 'process', got 'fork'"),
+        ({"executor": "fork"}, 'executor must be "thread" or "process", got \'fork\''),
         ({"max_tasks_per_child": 0}, "max_tasks_per_child must be an integer of 1 or more, got 0"),
     ],
 )

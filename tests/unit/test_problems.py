@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from sitq.exceptions import SerializationError
-from sitq.serialization import CloudpickleSerializer, captures
-from sitq.serialization.captures import locate
+from sitq.serialization import CloudpickleSerializer, problems
+from sitq.serialization.anatomy import Carried
 
 LOCK = threading.Lock()
 
@@ -64,6 +64,11 @@ def message(func: Callable[..., Any], *args: object, **kwargs: object) -> str:
         CloudpickleSerializer().dumps_call(func, args, kwargs)
     assert caught.value.cause is not None
     return caught.value.message
+
+
+def locate(value: object, path: str) -> str | None:
+    problem = problems.find_problem([Carried("argument", path, value)])
+    return problem and problem.path
 
 
 def test_a_global_is_named() -> None:
@@ -261,7 +266,7 @@ def test_depth_itself_is_to_blame_when_nothing_else_is() -> None:
 
 
 def test_a_search_without_time_names_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(captures, "_SEARCH_SECONDS", 0.0)
+    monkeypatch.setattr(problems, "_SEARCH_SECONDS", 0.0)
 
     assert locate([[LOCK]], "argument 0") == "argument 0"
 
