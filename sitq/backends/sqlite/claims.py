@@ -9,9 +9,10 @@ from typing import Any
 from sitq.backends.sqlite.dependencies import settle_finished
 from sitq.backends.sqlite.occurrences import occurrence_of
 from sitq.backends.sqlite.owners import Owners
-from sitq.backends.sqlite.schema import INLINE_LIMIT, PARKED, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, VALUE
+from sitq.backends.sqlite.schema import INLINE_LIMIT, PAYLOAD, VALUE
 from sitq.backends.sqlite.tasks import expire, remember, slices, stop_between_attempts
 from sitq.backends.sqlite.writer import CollisionError, Transaction
+from sitq.backends.states import PARKED, READY, RUNNING, SCHEDULED, STATES
 from sitq.core import Cause, Claim, Outcome
 
 _WIDEST = 32  # outcomes in one statement

@@ -3,17 +3,18 @@
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
 from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
+from sitq.backends.moments import in_microseconds, optional, since_epoch
+from sitq.backends.refusals import key_is_held
 from sitq.backends.sqlite import dependencies
 from sitq.backends.sqlite.dependencies import Ended
-from sitq.backends.sqlite.schema import CANCELLED, INLINE_LIMIT, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, SUCCESS
+from sitq.backends.sqlite.schema import INLINE_LIMIT, PAYLOAD
 from sitq.backends.sqlite.writer import CollisionError, Transaction
+from sitq.backends.states import CANCELLED, READY, RUNNING, SCHEDULED, STATES, SUCCESS
 from sitq.core import FINAL, Cause, OnConflict, Task, TaskStatus
-from sitq.exceptions import TaskQueueError
 
 T = TypeVar("T")
 
@@ -27,14 +28,6 @@ _ROW = f"({', '.join('?' * len(_COLUMNS.split(',')))})"
 @cache
 def _insert(rows: int) -> str:
     return f"insert into task({_COLUMNS}) values {', '.join([_ROW] * rows)}"
-
-
-def microseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1_000_000)
-
-
-def _instant(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
 
 
 def enqueue(transaction: Transaction, requests: Sequence[Sequence[Task]]) -> list[list[str]]:
@@ -75,9 +68,9 @@ def slices(rows: Sequence[T], widest: int) -> Iterator[Sequence[T]]:
 def row_of(transaction: Transaction, task: Task) -> tuple[Any, ...]:
     now = transaction.now
     if task.eta is not None:
-        due_at = _instant(task.eta)
+        due_at = since_epoch(task.eta)
     else:
-        due_at = now + round(task.delay * 1_000_000) if task.delay > 0 else now
+        due_at = now + in_microseconds(task.delay) if task.delay > 0 else now
     return (
         task.id,
         task.queue,
@@ -87,9 +80,9 @@ def row_of(transaction: Transaction, task: Task) -> tuple[Any, ...]:
         due_at,
         task.max_attempts,
         now,
-        None if task.expires is None else now + round(task.expires * 1_000_000),
-        microseconds(task.timeout),
-        microseconds(task.retention),
+        None if task.expires is None else now + in_microseconds(task.expires),
+        optional(in_microseconds, task.timeout),
+        optional(in_microseconds, task.retention),
         task.key,
         task.python,
         task.executor,
@@ -147,11 +140,7 @@ def _make_place(transaction: Transaction, task: Task) -> str | None:
     if task.on_conflict is OnConflict.REPLACE and state != RUNNING:
         _make_cancelled(transaction, [(seq, holder_id, queue, state)], f"replaced by {task.id}")
         return None
-    doing = "is running" if state == RUNNING else "is pending"
-    raise TaskQueueError(
-        f"key {task.key!r} is held by task {holder_id}, which {doing}; wait for it, or use another key",
-        task_id=holder_id,
-    )
+    raise key_is_held(task.key, holder_id, running=state == RUNNING)
 
 
 _CANCEL = """update task set state = 5, cause = ?, error = ?, finished_at = ?,
@@ -299,7 +288,7 @@ def purge(
     answers = []
     for older_than, statuses, limit in requests:
         look, statement = (_ANY_DUE, _PURGE_DUE) if older_than is None else (_ANY_OLD, _PURGE_OLD)
-        moment = transaction.now - round((older_than or 0) * 1_000_000)
+        moment = transaction.now - in_microseconds(older_than or 0)
         if transaction.execute(look, (moment,)).fetchone() is None:
             answers.append(0)
             continue
