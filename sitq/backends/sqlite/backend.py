@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sitq.backends.base import Backend
 from sitq.backends.opening import Opening
-from sitq.backends.sqlite import dependencies, moving, output, reads, schedules, sharing, tasks
+from sitq.backends.sqlite import acting, dependencies, moving, output, reads, schedules, sharing, tasks
 from sitq.backends.sqlite.claims import Demand
 from sitq.backends.sqlite.files import full_path, store_file
 from sitq.backends.sqlite.owners import heartbeat
@@ -129,24 +129,24 @@ class SQLiteBackend(Backend):
         return await self._store.read(reads.stop_requests, worker_id)
 
     async def cancel(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._writable.write(tasks.cancel, ids))
+        return cast(set[str], await self._writable.write(acting.cancel, ids))
 
     async def requeue(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._writable.write(tasks.requeue, ids))
+        return cast(set[str], await self._writable.write(acting.requeue, ids))
 
     async def run_now(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._writable.write(tasks.run_now, ids))
+        return cast(set[str], await self._writable.write(acting.run_now, ids))
 
     async def delete(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._writable.write(tasks.delete, ids))
+        return cast(set[str], await self._writable.write(acting.delete, ids))
 
     async def purge(
         self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None, limit: int = 500
     ) -> int:
-        return cast(int, await self._writable.write(tasks.purge, (older_than, statuses, limit)))
+        return cast(int, await self._writable.write(acting.purge, (older_than, statuses, limit)))
 
     async def set_paused(self, queue: str, paused: bool) -> None:
-        await self._writable.write(tasks.set_paused, (queue, paused))
+        await self._writable.write(acting.set_paused, (queue, paused))
 
     async def put_schedule(self, schedule: Schedule) -> ScheduleInfo:
         return cast(ScheduleInfo, await self._writable.write(schedules.put, schedule, rows=1))

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from sitq._process import ProcessIdentity
-from sitq.backends.moments import in_microseconds, since_epoch
-from sitq.backends.sqlite.tasks import remember, stop_between_attempts
+from sitq.backends.moments import in_microseconds, in_seconds, since_epoch
+from sitq.backends.sqlite.endings import remember, stop_between_attempts
 from sitq.backends.sqlite.writer import Transaction
 from sitq.backends.states import READY, RUNNING
 from sitq.core import Cause, WorkerInfo
@@ -42,7 +42,7 @@ class Owners:
         if monotonic - self._looked_at < LOOK_INTERVAL and not self._one_died:
             return
         rows = transaction.execute(_NEIGHBOURS, (own_seq,)).fetchall()
-        self._notice_suspend(monotonic, max((row[5] for row in rows), default=0) / 1_000_000)
+        self._notice_suspend(monotonic, in_seconds(max((row[5] for row in rows), default=0)))
         neighbours = []
         for seq, worker_id, host, pid, process, lease, expires_at in rows:
             identity = ProcessIdentity(host, pid, process)
