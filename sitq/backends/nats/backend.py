@@ -1,6 +1,5 @@
 """The contract on a JetStream stream of a NATS server."""
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -12,8 +11,9 @@ from sitq.backends.nats.connection import Connection
 from sitq.backends.nats.schema import open_stream
 from sitq.backends.nats.store import Store
 from sitq.backends.nats.subjects import Subjects
+from sitq.backends.opening import Opening
 from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerInfo
-from sitq.exceptions import BackendError, ValidationError
+from sitq.exceptions import ValidationError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
@@ -41,16 +41,15 @@ class NATSBackend(Backend):
         self._create = create and not read_only
         self._read_only = read_only
         self._timeout = timeout
-        self._open: Store | None = None
         self._outputs = output.Outputs()
-        self._opening: asyncio.Lock | None = None
+        self._opening = Opening(self._address.shown, self._open_store, read_only=read_only)
 
     def __repr__(self) -> str:
         return f"NATSBackend({self._address.shown!r})"
 
     @property
     def connected(self) -> bool:
-        return self._open is not None and not self._open.connection.loop.is_closed()
+        return self._opening.usable
 
     @property
     def remote(self) -> bool:
@@ -60,48 +59,31 @@ class NATSBackend(Backend):
         return NATSBackend(self._url, create=self._create, read_only=self._read_only, timeout=self._timeout)
 
     async def connect(self) -> None:
-        if self.connected:
-            self._store.check_use()
-            return
-        if self._open is not None:  # its loop has ended, and with it all that it held
-            self._open = self._opening = None
-        self._opening = self._opening or asyncio.Lock()
-        async with self._opening:
-            if self._open is None:
-                self._open = await self._connect()
+        await self._opening.open()
 
-    async def _connect(self) -> Store:
+    async def close(self) -> None:
+        await self._opening.close()
+
+    async def _open_store(self) -> Store:
         connection = Connection(self._address, timeout=self._timeout)
         await connection.open()
         try:
             await open_stream(connection, self._address, create=self._create)
             store = Store(connection, Subjects(self._address.prefix))
-            connection.on_again = store.on_again
+            connection.link.on_again = store.on_again
             await store.tell_time()
         except BaseException:
             await connection.close()
             raise
         return store
 
-    async def close(self) -> None:
-        store, self._open, self._opening = self._open, None, None
-        if store is not None and not store.connection.loop.is_closed():
-            store.check_use()
-            await store.replica.close()
-            await store.connection.close()
-
     @property
     def _store(self) -> Store:
-        if self._open is None:
-            raise BackendError(f"{self!r} is not open; use 'async with' or await connect()")
-        self._open.check_use()
-        return self._open
+        return self._opening.store
 
     @property
     def _writable(self) -> Store:
-        if self._read_only:
-            raise BackendError(f"{self!r} is open for reading only; open it without read_only to change it")
-        return self._store
+        return self._opening.writable
 
     async def enqueue(self, tasks_: Sequence[Task]) -> list[str]:
         return await tasks.enqueue(self._writable, tasks_)

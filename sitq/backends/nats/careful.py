@@ -9,8 +9,9 @@ from sitq.backends.nats.connection import Write
 from sitq.backends.nats.placing import TOGETHER, TRIES, first_step, write_together
 from sitq.backends.nats.records import Facts, Place, Record
 from sitq.backends.nats.store import Step, Store, rest
+from sitq.backends.refusals import key_is_held, need_is_missing
 from sitq.core import OnConflict, Task, TaskStatus
-from sitq.exceptions import BackendError, TaskQueueError
+from sitq.exceptions import BackendError
 
 
 class Key(NamedTuple):
@@ -116,18 +117,12 @@ class Plan:
             return True
         if self._forgiving:
             return False
-        raise TaskQueueError(
-            f"key {task.key!r} is held by task {holder.id}, which is {holder.status}; wait for it, or use another key",
-            task_id=holder.id,
-        )
+        raise key_is_held(task.key, holder.id, running=holder.status is TaskStatus.RUNNING)
 
     def _check_needs(self, task: Task) -> None:
         for task_id in (*task.needs, *task.after):
             if task_id == task.id or (task_id not in self._needed and task_id not in self._steps):
-                raise TaskQueueError(
-                    f"{task.name} needs task {task_id}, and there is none of that id; enqueue what it needs first",
-                    task_id=task_id,
-                )
+                raise need_is_missing(task.name, task_id)
 
     async def write(self, *others: Write) -> bool:
         """Write all that was decided, with other messages; False when something has changed since it was read."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sitq.backends.moments import moment_at
 from sitq.backends.nats import endings
 from sitq.backends.nats.candidates import Candidates, Demand
 from sitq.backends.nats.owners import alive, release_dead
-from sitq.backends.nats.records import Record, instant
+from sitq.backends.nats.records import Record
 from sitq.backends.nats.shelf import Document
 from sitq.backends.nats.store import Step, Store
 from sitq.core import Claim, Outcome, TaskStatus
@@ -190,5 +191,5 @@ def _as_claim(record: Record, payload: bytes) -> Claim:
         executor=facts.get("executor"),
         waited=record.waited,
         meta=facts.get("meta"),
-        scheduled_at=instant(facts["scheduled_at"]) if "scheduled_at" in facts else None,
+        scheduled_at=moment_at(facts["scheduled_at"]) if "scheduled_at" in facts else None,
     )

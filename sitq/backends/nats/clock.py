@@ -3,7 +3,7 @@
 import time
 from datetime import datetime
 
-from sitq.backends.nats.records import microseconds
+from sitq.backends.moments import in_microseconds, since_epoch
 
 _JUMP = 1_000_000  # microseconds by which the server's time may outrun ours before a suspend is assumed
 
@@ -33,7 +33,7 @@ class StoreClock:
         doubt = (heard_at - asked_at) / 2
         if doubt > self._doubt + (heard_at - self._read_at) / 1000:
             return
-        moment = microseconds(datetime.fromisoformat(f"{text[:26].rstrip('Z')}+00:00")) + round(doubt * 1_000_000)
+        moment = since_epoch(datetime.fromisoformat(f"{text[:26].rstrip('Z')}+00:00")) + in_microseconds(doubt)
         if self._doubt < float("inf") and moment > self.now() + _JUMP:
             self._jumped_at = heard_at
         self._base, self._read_at, self._doubt = moment, heard_at, doubt

@@ -1,30 +1,19 @@
 """One connection to a NATS server: conditional writes, reads of many subjects, and the server's own requests."""
 
 import asyncio
-import contextlib
 import json
-import logging
-import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import nats
-import nats.errors
-from nats.aio.msg import Msg
 
 from sitq.backends.nats.address import Address
 from sitq.backends.nats.answers import Answers, Found, Read
-from sitq.backends.nats.driver import Driver
-from sitq.backends.nats.errors import ServerAwayError, error_of, reason_of
-from sitq.exceptions import BackendError, ConnectionError, ResourceExhaustionError
-
-logger = logging.getLogger(__name__)
+from sitq.backends.nats.errors import ServerAwayError, error_of
+from sitq.backends.nats.link import Link
 
 _EXPECT = "Nats-Expected-Last-Subject-Sequence"
 _EXPECT_WITHIN = f"{_EXPECT}-Subject"
 _READ_AT_ONCE, _SCANNED_AT_ONCE = 256, 500  # subjects in one read of many, messages in one of a row
-_TRIES = 2  # of the first connection, each as long as an answer may take
 _LAG = 0.005  # seconds until a server that lags is asked again
 
 
@@ -45,106 +34,35 @@ class Write(NamedTuple):
 
 
 class Connection:
-    """Talks to the server for one backend, on one event loop. The driver connects again by itself.
+    """Talks to the server for one backend, on one event loop.
 
     Args:
         timeout: seconds until an answer must have come.
-
-    Attributes:
-        on_again: called when the connection was lost and is there again.
     """
 
     def __init__(self, address: Address, *, timeout: float) -> None:
         self._address = address
         self._timeout = timeout
-        self._trouble: Exception | None = None
-        self.on_again: Callable[[], None] | None = None
-        self._client = Driver()
-        self.loop = asyncio.get_running_loop()
-        self._pid = os.getpid()
         self._replies = Answers(timeout=timeout, server=address.shown)
+        self.link = Link(address, timeout=timeout, on_lost=self._replies.fail_all)
+        self.loop = asyncio.get_running_loop()
         self._known_up_to = 0
         self.stream = address.prefix
         self.always_there = ""  # a subject that is read along where several servers keep the stream
 
-    @property
-    def max_payload(self) -> int:
-        return self._client.max_payload
-
-    @property
-    def sent(self) -> int:
-        return int(self._client.stats["out_msgs"])
-
-    @property
-    def server_version(self) -> tuple[int, int]:
-        version = self._client.connected_server_version
-        return version.major, version.minor
-
-    @property
-    def connected(self) -> bool:
-        return self._client.is_connected
-
     async def open(self) -> None:
-        """Connect for the first time; only later does the driver try again and again.
+        """Connect for the first time.
 
         Raises:
             ConnectionError: no server answers, or none lets this user in.
         """
-        try:
-            # The driver itself waits for ever for the end of a connection whose certificate it does not trust.
-            async with asyncio.timeout(_TRIES * self._timeout):
-                await self._client.connect(
-                    servers=list(self._address.servers),
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds to sleep; the driver says int
-                    connect_timeout=max(1, round(self._timeout)),
-                    error_cb=self._on_error,
-                    disconnected_cb=self._on_lost,
-                    reconnected_cb=self._on_there_again,
-                    pending_size=64 * 1024**2,
-                )
-        except (OSError, TimeoutError, nats.errors.Error) as exc:
-            with contextlib.suppress(AttributeError, TimeoutError):  # older drivers cannot close what was never open
-                async with asyncio.timeout(self._timeout):
-                    await self._client.close()
-            reason = reason_of(self._trouble or exc)
-            raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {reason}") from exc
-        self._client.options["max_reconnect_attempts"] = -1  # from now on for ever
-        self._replies.inbox = f"{self._client.new_inbox()}."
-        await self._client.subscribe(f"{self._replies.inbox}*", cb=self._replies.take)
+        await self.link.open()
+        self._replies.inbox = f"{self.link.new_inbox()}."
+        await self.link.subscribe(f"{self._replies.inbox}*", self._replies.take)
 
     async def close(self) -> None:
         self._replies.fail_all(f"the connection to {self._address.shown} was closed")
-        if not self._client.is_closed:
-            await self._client.close()
-        await self._end_reconnecting()
-
-    async def _end_reconnecting(self) -> None:
-        """See to the end of the driver's task that looks for a lost server.
-
-        Its cancellation gets lost where a try fails at that very moment: `asyncio.wait_for` forgets it before Python
-        3.12. The task would go on for ever, and hold up the end of the loop.
-        """
-        task = self._client._reconnection_task
-        while task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=0.1)
-
-    async def subscribe(self, callback: Callable[[Msg], Awaitable[None]]) -> tuple[str, Callable[[], Awaitable[None]]]:
-        """Listen on a new subject of our own; answers it, and what ends it."""
-        self._check()
-        inbox = self._client.new_inbox()
-        listening = await self._client.subscribe(inbox, cb=callback, pending_msgs_limit=0, pending_bytes_limit=0)
-
-        async def end() -> None:
-            if not self._client.is_closed:
-                await listening.unsubscribe()
-
-        return inbox, end
-
-    async def answer(self, subject: str) -> None:
-        """Answer a message of flow control."""
-        await self._out(subject, b"")
+        await self.link.close()
 
     async def write(self, writes: Sequence[Write]) -> list[int | Exception]:
         """Write messages, each for itself, in one trip; tell the sequence of each, or what refused it."""
@@ -195,11 +113,11 @@ class Connection:
     async def call_blindly(self, name: str, body: dict[str, Any] | None = None) -> None:
         """Ask JetStream for something whose success nothing depends on."""
         # The server does nothing for those who do not listen.
-        await self._out(f"$JS.API.{name}", json.dumps(body or {}).encode(), reply=f"{self._replies.inbox}0")
+        await self.link.send(f"$JS.API.{name}", json.dumps(body or {}).encode(), reply=f"{self._replies.inbox}0")
 
     async def ask(self, subject: str, body: dict[str, Any], *, what: str) -> dict[str, Any]:
         reply, future = self._replies.expect()
-        await self._out(subject, json.dumps(body).encode(), reply=reply)
+        await self.link.send(subject, json.dumps(body).encode(), reply=reply)
         answer: dict[str, Any] = await self._replies.within_time(future)
         if "error" in answer:
             raise error_of(answer["error"], what)
@@ -260,7 +178,7 @@ class Connection:
 
     async def _direct(self, body: dict[str, Any]) -> Read:
         reply, future = self._replies.expect(many=True)
-        await self._out(f"$JS.API.DIRECT.GET.{self.stream}", json.dumps(body).encode(), reply=reply)
+        await self.link.send(f"$JS.API.DIRECT.GET.{self.stream}", json.dumps(body).encode(), reply=reply)
         read: Read = await self._replies.within_time(future)
         return read
 
@@ -272,40 +190,4 @@ class Connection:
                 headers[_EXPECT_WITHIN] = write.within
         if write.ttl:
             headers["Nats-TTL"] = f"{write.ttl}s"
-        await self._out(write.subject, write.body, reply=reply, headers=headers)
-
-    async def _out(self, subject: str, body: bytes, *, reply: str = "", headers: dict[str, str] | None = None) -> None:
-        self._check()
-        try:
-            await self._client.publish(subject, body, reply=reply, headers=headers or None)
-        except nats.errors.MaxPayloadError as exc:
-            raise ResourceExhaustionError(
-                f"the NATS server takes {self.max_payload} bytes a message, {len(body)} were given"
-            ) from exc
-        except nats.errors.Error as exc:
-            raise ServerAwayError(f"the NATS server at {self._address.shown} is away: {reason_of(exc)}") from exc
-
-    def check_use(self) -> None:
-        if self.loop is not asyncio.get_running_loop():
-            raise BackendError(f"{self._address.shown} is open on another event loop; use twin() here")
-        if self._pid != os.getpid():
-            raise BackendError(f"{self._address.shown} was opened before a fork; use twin() in the child")
-
-    def _check(self) -> None:
-        self.check_use()
-        if not self._client.is_connected:
-            raise ServerAwayError(f"the NATS server at {self._address.shown} is away; it is tried again")
-
-    async def _on_error(self, exc: Exception) -> None:
-        self._trouble = exc
-        logger.debug("NATS: %s", reason_of(exc))
-
-    async def _on_lost(self) -> None:
-        if not self._client.is_closed:
-            logger.warning("the connection to %s was lost; it is made again", self._address.shown)
-        self._replies.fail_all(f"the connection to {self._address.shown} was lost")
-
-    async def _on_there_again(self) -> None:
-        logger.warning("the connection to %s is there again", self._address.shown)
-        if self.on_again is not None:
-            self.on_again()
+        await self.link.send(write.subject, write.body, reply=reply, headers=headers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from sitq.backends.moments import in_microseconds
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.records import Facts, Record, without
 from sitq.backends.nats.store import Step, Store
@@ -17,7 +18,7 @@ def _final(store: Store, record: Record, facts: Facts, tail: bytes, *beside: Wri
     """Make the step to a final record, noting when it may be purged."""
     facts["born"] = record.born
     if "retention" in facts:
-        purge_at = facts["finished_at"] + round(facts["retention"] * 1_000_000)
+        purge_at = facts["finished_at"] + in_microseconds(facts["retention"])
         beside = (*beside, Write(store.subjects.retained(facts), f"{purge_at} {record.id}".encode()))
     return Step(record, facts, tail, beside)
 
@@ -27,7 +28,7 @@ def by_outcome(store: Store, record: Record, outcome: Outcome, *, ended_at: int 
     now = store.clock.now() if ended_at is None else ended_at
     facts = without(record.facts, "cancel", "error", "traceback", "recorded")
     facts.update({"status": outcome.status.value, "cause": outcome.cause.value, "finished_at": now})
-    facts["started_at"] = now - round(outcome.duration * 1_000_000)
+    facts["started_at"] = now - in_microseconds(outcome.duration)
     if outcome.error is not None:
         facts["error"] = outcome.error
     if outcome.traceback is not None:
@@ -77,7 +78,7 @@ def put_back(store: Store, record: Record, outcome: Outcome) -> Step:
     """Make a running task pending again, and keep the attempt in its history unless it never began."""
     now = store.clock.now()
     facts = without(record.facts, "status", "worker", "term", "started_at", "cancel", "progress", "recorded", "cause")
-    facts.update({"due_at": now + round(outcome.delay * 1_000_000), "born": record.born})
+    facts.update({"due_at": now + in_microseconds(outcome.delay), "born": record.born})
     if outcome.error is not None:
         facts["error"] = outcome.error
     if outcome.cause in (Cause.ERROR, Cause.TIMEOUT):

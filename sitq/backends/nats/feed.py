@@ -116,7 +116,8 @@ class Feed:
             if name == self._name:
                 await self._take(message)
 
-        inbox, end = await self._connection.subscribe(take)
+        inbox = self._connection.link.new_inbox()
+        end = await self._connection.link.subscribe(inbox, take)
         await self._create(inbox)
         return end
 
@@ -175,9 +176,9 @@ class Feed:
     async def _take_signal(self, message: Msg) -> None:
         headers = message.headers or {}
         if message.reply:
-            await self._connection.answer(message.reply)
+            await self._connection.link.send(message.reply, b"")
         elif stalled := headers.get("Nats-Consumer-Stalled"):
-            await self._connection.answer(stalled)
+            await self._connection.link.send(stalled, b"")
         if int(headers.get("Nats-Last-Consumer", 0)) >= self._expected:
             self._broken.set()  # the last messages were lost on the way
 

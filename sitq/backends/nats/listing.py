@@ -6,9 +6,11 @@ windows of it from the newest on: what has not been walked ended earlier, and so
 
 from collections.abc import Callable, Iterable
 
-from sitq.backends.nats.records import Record, decoded, instant, microseconds, optional_instant
+from sitq.backends.moments import moment_at, optional, since_epoch
+from sitq.backends.nats.records import Record, decoded
 from sitq.backends.nats.shelf import Shelf
 from sitq.backends.nats.store import Store
+from sitq.backends.states import waits_for_python, waits_for_tasks
 from sitq.core import FINAL, Progress, TaskStatus
 from sitq.views import Order, TaskInfo, TaskQuery
 
@@ -97,7 +99,7 @@ def _all_came_earlier(query: TaskQuery, ended: Iterable[Record]) -> bool:
     """Tell whether tasks that ended still earlier are all outside the moments asked for."""
     if query.since is None:
         return False
-    since = microseconds(query.since)
+    since = since_epoch(query.since)
     return any(record.facts["finished_at"] < since for record in ended)
 
 
@@ -111,8 +113,8 @@ def _matches(query: TaskQuery, record: Record) -> bool:
         and query.takes_name(facts["name"])
         and (query.schedule is None or facts.get("schedule") == query.schedule)
         and (query.tag is None or query.tag in facts.get("tags", ()))
-        and (query.since is None or facts["enqueued_at"] >= microseconds(query.since))
-        and (query.until is None or facts["enqueued_at"] <= microseconds(query.until))
+        and (query.since is None or facts["enqueued_at"] >= since_epoch(query.since))
+        and (query.until is None or facts["enqueued_at"] <= since_epoch(query.until))
         and (query.text is None or _has_text(record, query.text.casefold()))
     )
 
@@ -135,11 +137,11 @@ def _info(shelf: Shelf, record: Record, now: int) -> TaskInfo:
         max_attempts=facts.get("max_attempts", 1),
         failures=facts.get("failures", 0),
         crashes=facts.get("crashes", 0),
-        enqueued_at=instant(facts["enqueued_at"]),
-        due_at=instant(facts["due_at"]),
-        started_at=optional_instant(facts.get("started_at")),
-        finished_at=optional_instant(facts.get("finished_at")),
-        expires_at=optional_instant(facts.get("expires_at")),
+        enqueued_at=moment_at(facts["enqueued_at"]),
+        due_at=moment_at(facts["due_at"]),
+        started_at=optional(moment_at, facts.get("started_at")),
+        finished_at=optional(moment_at, facts.get("finished_at")),
+        expires_at=optional(moment_at, facts.get("expires_at")),
         timeout=facts.get("timeout"),
         key=facts.get("key"),
         worker=facts.get("worker"),
@@ -153,7 +155,7 @@ def _info(shelf: Shelf, record: Record, now: int) -> TaskInfo:
         meta=facts.get("meta"),
         progress=Progress(*facts["progress"]) if "progress" in facts else None,
         schedule=facts.get("schedule"),
-        scheduled_at=optional_instant(facts.get("scheduled_at")),
+        scheduled_at=optional(moment_at, facts.get("scheduled_at")),
     )
 
 
@@ -169,9 +171,9 @@ def _holds_its_lease(shelf: Shelf, record: Record, now: int) -> bool:
 def _waits_for(shelf: Shelf, record: Record) -> str | None:
     waiting = shelf.waiting_for(record)
     if waiting:
-        return "1 other task" if waiting == 1 else f"{waiting} other tasks"
+        return waits_for_tasks(waiting)
     python = record.facts.get("python")
     workers = [worker.facts for worker in shelf.documents["worker"].values() if "stopped_at" not in worker.facts]
     if python is not None and workers and all(worker["python"] != python for worker in workers):
-        return f"a worker on Python {python}"
+        return waits_for_python(python)
     return None

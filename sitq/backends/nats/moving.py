@@ -1,19 +1,14 @@
 """What moves between stores: tasks that ended in another one come in."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
+from sitq.backends.moments import since_epoch
 from sitq.backends.nats import endings
 from sitq.backends.nats.placing import first_step, know_lanes
-from sitq.backends.nats.records import microseconds
 from sitq.backends.nats.store import Step, Store
-from sitq.core import Cause, Outcome, Result, Task, TaskStatus
+from sitq.backends.states import CAUSE_OF
+from sitq.core import Outcome, Result, Task
 
-_CAUSES = {
-    TaskStatus.SUCCESS: Cause.SUCCESS,
-    TaskStatus.FAILED: Cause.ERROR,
-    TaskStatus.CANCELLED: Cause.CANCELLED,
-}
 _WIDEST = 500
 
 
@@ -35,23 +30,23 @@ def _step(store: Store, task: Task, result: Result) -> Step:
         result.attempt,
         task.queue,
         result.status,
-        _CAUSES[result.status],
+        CAUSE_OF[result.status],
         value=result.value,
         error=result.error,
         traceback=result.traceback,
     )
     record = born.record._replace(facts={**born.facts, "attempt": result.attempt}, tail=born.tail)
-    step = endings.by_outcome(store, record, outcome, ended_at=_moment(result.finished_at, store.clock.now()))
+    step = endings.by_outcome(store, record, outcome, ended_at=_ended_at(store, result))
     facts = step.facts
-    facts["enqueued_at"] = _moment(result.enqueued_at, facts["finished_at"])
+    facts["enqueued_at"] = facts["finished_at"] if result.enqueued_at is None else since_epoch(result.enqueued_at)
     facts.pop("born", None)
     facts.pop("started_at", None)
     if result.started_at is not None:
-        facts["started_at"] = microseconds(result.started_at)
+        facts["started_at"] = since_epoch(result.started_at)
     if not result.attempt:
         del facts["attempt"]
     return step._replace(facts=facts, beside=(*born.beside, *step.beside))
 
 
-def _moment(moment: datetime | None, otherwise: int) -> int:
-    return otherwise if moment is None else microseconds(moment)
+def _ended_at(store: Store, result: Result) -> int:
+    return store.clock.now() if result.finished_at is None else since_epoch(result.finished_at)

@@ -6,10 +6,11 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 
+from sitq.backends.moments import moment_at
 from sitq.backends.nats.answers import Found
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.errors import CollisionError
-from sitq.backends.nats.records import Facts, Record, instant
+from sitq.backends.nats.records import Facts, Record
 from sitq.backends.nats.store import Step, Store
 from sitq.core import Report, TaskStatus
 from sitq.views import OutputChunk
@@ -116,4 +117,4 @@ async def output_tail(store: Store, task_id: str, limit: int) -> list[OutputChun
 
 def _chunk(message: Found) -> OutputChunk:
     stream, text, written_at = json.loads(message.body)
-    return OutputChunk(message.seq, int(message.subject.split(".")[-2]), stream, instant(written_at), text)
+    return OutputChunk(message.seq, int(message.subject.split(".")[-2]), stream, moment_at(written_at), text)

@@ -5,10 +5,11 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sitq.backends.moments import in_microseconds, since_epoch
 from sitq.backends.nats import endings
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.errors import CollisionError
-from sitq.backends.nats.records import Record, microseconds
+from sitq.backends.nats.records import Record
 from sitq.backends.nats.replica import owner
 from sitq.backends.nats.shelf import Document
 from sitq.backends.nats.store import Step, Store, rest
@@ -65,7 +66,7 @@ async def _write(store: Store, worker_id: str, before: Document | None, facts: d
 
 def _renewed(store: Store, document: Document, lease: float) -> dict[str, Any]:
     now = store.clock.now()
-    return {**document.facts, "seen_at": now, "lease": lease, "expires_at": now + round(lease * 1_000_000)}
+    return {**document.facts, "seen_at": now, "lease": lease, "expires_at": now + in_microseconds(lease)}
 
 
 def _registered(store: Store, worker: WorkerInfo, before: Document | None, lease: float) -> dict[str, Any]:
@@ -78,10 +79,10 @@ def _registered(store: Store, worker: WorkerInfo, before: Document | None, lease
         "queues": worker.queues,
         "max_concurrency": worker.max_concurrency,
         "python": worker.python,
-        "started_at": microseconds(worker.started_at),
+        "started_at": since_epoch(worker.started_at),
         "seen_at": now,
         "lease": lease,
-        "expires_at": now + round(lease * 1_000_000),
+        "expires_at": now + in_microseconds(lease),
         # What an earlier registration held is lost, also if nobody has taken it over yet.
         "term": now if before is None else max(now, before.facts["term"] + 1),
     }

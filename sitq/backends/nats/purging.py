@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from sitq.backends.moments import in_microseconds
 from sitq.backends.nats.answers import Found
 from sitq.backends.nats.records import Record, decoded
 from sitq.backends.nats.store import Store
@@ -38,7 +39,7 @@ async def _needed(store: Store) -> set[str]:
 
 async def _older(store: Store, seconds: float, wanted: Collection[TaskStatus], limit: int) -> list[Record]:
     """Find what ended long ago: ends stand in the stream in their order."""
-    moment = store.clock.now() - round(seconds * 1_000_000)
+    moment = store.clock.now() - in_microseconds(seconds)
     found: list[Record] = []
     for status in wanted:
         start = 1

@@ -5,8 +5,9 @@ import json
 from collections import Counter
 from collections.abc import Collection
 
+from sitq.backends.moments import moment_at, optional
 from sitq.backends.nats.owners import SHOWN
-from sitq.backends.nats.records import Facts, Record, instant, optional_instant
+from sitq.backends.nats.records import Facts, Record
 from sitq.backends.nats.shelf import Document, Shelf
 from sitq.backends.nats.store import Store
 from sitq.core import FINAL, Cause, OnFailure, Result, Task, TaskStatus, WorkerInfo
@@ -32,9 +33,9 @@ def _result(record: Record, value: bytes | None) -> Result:
         value=value if record.status is TaskStatus.SUCCESS else None,
         error=facts.get("error"),
         traceback=facts.get("traceback"),
-        enqueued_at=instant(facts["enqueued_at"]),
-        started_at=optional_instant(facts.get("started_at")),
-        finished_at=optional_instant(facts.get("finished_at")),
+        enqueued_at=moment_at(facts["enqueued_at"]),
+        started_at=optional(moment_at, facts.get("started_at")),
+        finished_at=optional(moment_at, facts.get("finished_at")),
         attempt=facts.get("attempt", 0),
         worker=facts.get("worker"),
     )
@@ -100,8 +101,8 @@ def _attempt(task_id: str, facts: Facts) -> Attempt:
         task_id=task_id,
         attempt=facts["attempt"],
         worker=facts.get("worker"),
-        started_at=optional_instant(facts.get("started_at")),
-        finished_at=optional_instant(facts.get("finished_at")),
+        started_at=optional(moment_at, facts.get("started_at")),
+        finished_at=optional(moment_at, facts.get("finished_at")),
         cause=Cause(facts["cause"]) if ended and "cause" in facts else None,
         error=facts.get("error") if ended else None,
         traceback=facts.get("traceback") if ended else None,
@@ -159,7 +160,7 @@ def _queue_stats(queue: str, lane: _Open, ended: dict[tuple[str, TaskStatus], in
         failed=ended.get((queue, TaskStatus.FAILED), 0),
         cancelled=ended.get((queue, TaskStatus.CANCELLED), 0),
         paused=paused,
-        oldest_due_at=optional_instant(lane.oldest),
+        oldest_due_at=optional(moment_at, lane.oldest),
     )
 
 
@@ -186,8 +187,8 @@ def _worker(store: Store, shelf: Shelf, worker: Document) -> WorkerInfo:
         queues=None if facts["queues"] is None else tuple(facts["queues"]),
         max_concurrency=facts["max_concurrency"],
         python=facts["python"],
-        started_at=instant(facts["started_at"]),
-        seen_at=instant(facts["seen_at"]),
+        started_at=moment_at(facts["started_at"]),
+        seen_at=moment_at(facts["seen_at"]),
         running=sum(record.facts["term"] == facts["term"] for record in held),
         alive="stopped_at" not in facts and facts["expires_at"] >= store.clock.now(),
     )

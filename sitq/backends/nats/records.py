@@ -5,17 +5,15 @@ Moments are integer microseconds since the epoch, durations float seconds; what 
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
+from sitq.backends.moments import in_microseconds, since_epoch
 from sitq.backends.nats.answers import Found
 from sitq.core import FINAL, Task, TaskStatus
 
 INLINE_LIMIT = 1024  # longer bytes stand in messages of their own: records travel to every worker
 
 _STATUS = {status.value: status for status in TaskStatus}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Facts(TypedDict, total=False):
@@ -164,23 +162,10 @@ def places(found: list[Found]) -> dict[str, Place]:
     return known
 
 
-def microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def instant(moment: int) -> datetime:
-    """Exact, unlike a float of seconds."""
-    return _EPOCH + moment * _MICROSECOND
-
-
-def optional_instant(moment: int | None) -> datetime | None:
-    return None if moment is None else instant(moment)
-
-
 def due_at(task: Task, now: int) -> int:
     if task.eta is not None:
-        return microseconds(task.eta)
-    return now + round(max(0.0, task.delay) * 1_000_000)
+        return since_epoch(task.eta)
+    return now + in_microseconds(max(0.0, task.delay))
 
 
 def new_facts(task: Task, now: int) -> Facts:
@@ -194,7 +179,7 @@ def new_facts(task: Task, now: int) -> Facts:
     }
     if task.expires is not None:
         facts["expires"] = task.expires
-        facts["expires_at"] = now + round(task.expires * 1_000_000)
+        facts["expires_at"] = now + in_microseconds(task.expires)
     if task.max_attempts != 1:
         facts["max_attempts"] = task.max_attempts
     if task.priority:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 
 from sitq._process import ProcessIdentity
+from sitq.backends.moments import in_seconds
 from sitq.backends.nats.clock import StoreClock
 from sitq.backends.nats.connection import Connection, Write
 from sitq.backends.nats.errors import ServerAwayError
@@ -189,7 +190,7 @@ class Replica:
         due_at = shelf.next_due()
         if due_at is not None:
             # No longer than an hour at once: the server's clock and this one drift.
-            seconds = min(3600.0, max(0.0, (due_at - now) / 1_000_000))
+            seconds = min(3600.0, max(0.0, in_seconds(due_at - now)))
             self._timer = self._connection.loop.call_later(seconds, self._plan)
 
     def _some_owner_died(self) -> bool:

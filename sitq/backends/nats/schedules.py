@@ -3,26 +3,23 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from sitq.backends.moments import moment_at, optional, since_epoch
 from sitq.backends.nats.answers import Found
 from sitq.backends.nats.careful import Plan, plan
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.placing import know_lanes
-from sitq.backends.nats.records import Facts, instant, microseconds, optional_instant
+from sitq.backends.nats.records import Facts
 from sitq.backends.nats.shelf import Document
 from sitq.backends.nats.store import Store, rest
-from sitq.core import Task, new_task_id
-from sitq.exceptions import BackendError, ConfigurationError
+from sitq.backends.schedules import due_among, new_task, options_of
+from sitq.core import Task
+from sitq.exceptions import BackendError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 
 _TRIES = 50
-_SECOND, _HOUR = 1_000_000, 3_600_000_000
-
-# What a task has beside its name, lane and bytes; a schedule decides when it is due.
-_DEFAULTS = {name: default for name, default in Task._field_defaults.items() if name not in ("queue", "eta", "delay")}
 
 
 async def _read(store: Store, name: str) -> Document | None:
@@ -80,7 +77,6 @@ async def put(store: Store, schedule: Schedule) -> ScheduleInfo:
 
 def _facts(schedule: Schedule, now: int) -> dict[str, Any]:
     task = schedule.task
-    values = {name: getattr(task, name) for name in _DEFAULTS}
     return {
         "name": schedule.name,
         "cron": schedule.cron,
@@ -89,16 +85,12 @@ def _facts(schedule: Schedule, now: int) -> dict[str, Any]:
         "catch_up": schedule.catch_up,
         "task_name": task.name,
         "queue": task.queue,
-        "options": {name: value for name, value in values.items() if value != _DEFAULTS[name]},
+        "options": options_of(task),
         "paused": False,
-        "next_at": _optional(schedule.next_at),
+        "next_at": optional(since_epoch, schedule.next_at),
         "last_at": None,
         "created_at": now,
     }
-
-
-def _optional(moment: datetime | None) -> int | None:
-    return None if moment is None else microseconds(moment)
 
 
 async def remove(store: Store, name: str) -> bool:
@@ -122,7 +114,7 @@ async def set_paused(store: Store, name: str, paused: bool, next_at: datetime | 
         if document is None:
             return None
         goes_on = document.facts["paused"] and not paused
-        moment = _optional(next_at) if goes_on else document.facts["next_at"]
+        moment = optional(since_epoch, next_at) if goes_on else document.facts["next_at"]
         return {**document.facts, "paused": paused, "next_at": moment}, document.tail
 
     return await _change(store, name, decide) is not None
@@ -151,30 +143,14 @@ def _schedule(document: Document) -> Schedule:
         every=facts["every"],
         timezone=facts["timezone"],
         catch_up=facts["catch_up"],
-        next_at=optional_instant(facts["next_at"]),
+        next_at=optional(moment_at, facts["next_at"]),
     )
 
 
 async def due(store: Store) -> DueSchedules:
     shelf = await store.replica.load()
-    now = store.clock.now()
-    active = [document.facts for document in shelf.documents["schedule"].values() if not document.facts["paused"]]
-    active = [facts for facts in active if facts["next_at"] is not None]
-    ripe = sorted(
-        (facts for facts in active if _is_due(facts, now)), key=lambda facts: (facts["next_at"], facts["name"])
-    )
-    ahead = [facts["next_at"] for facts in active if facts["next_at"] > now]
-    next_in = (min(ahead) - now) / 1_000_000 if ahead else None
-    return DueSchedules(instant(now), tuple(map(_info, ripe)), next_in)
-
-
-def _is_due(facts: Mapping[str, Any], now: int) -> bool:
-    """Tell what is due, or was planned before the clock was set back: more than an interval ahead, or fired ahead."""
-    if facts["next_at"] <= now:
-        return True
-    if facts["every"] is not None:
-        return bool(facts["next_at"] > now + facts["every"] * 1_000_000 + _SECOND)
-    return facts["last_at"] is not None and bool(facts["last_at"] > now + _HOUR)
+    known = [_info(document.facts) for document in shelf.documents["schedule"].values()]
+    return due_among(known, moment_at(store.clock.now()))
 
 
 def _info(facts: Mapping[str, Any]) -> ScheduleInfo:
@@ -186,11 +162,11 @@ def _info(facts: Mapping[str, Any]) -> ScheduleInfo:
         catch_up=facts["catch_up"],
         task_name=facts["task_name"],
         queue=facts["queue"],
-        created_at=instant(facts["created_at"]),
+        created_at=moment_at(facts["created_at"]),
         arguments=facts["options"].get("arguments"),
         paused=facts["paused"],
-        next_at=optional_instant(facts["next_at"]),
-        last_at=optional_instant(facts["last_at"]),
+        next_at=optional(moment_at, facts["next_at"]),
+        last_at=optional(moment_at, facts["last_at"]),
     )
 
 
@@ -198,7 +174,7 @@ async def fire(store: Store, firing: Firing) -> list[str] | None:
     """Store the tasks of a firing and move its schedule on, in one transaction."""
     for attempt in range(_TRIES):
         document = await _read(store, firing.schedule)
-        due_at = microseconds(firing.due_at)
+        due_at = since_epoch(firing.due_at)
         if document is None or document.facts["paused"] or document.facts["next_at"] != due_at:
             return None
         tasks = [_task(document) for _ in firing.occurrences]
@@ -213,10 +189,10 @@ async def fire(store: Store, firing: Firing) -> list[str] | None:
 def _moved_on(store: Store, document: Document, firing: Firing) -> dict[str, Any]:
     last_at = document.facts["last_at"]
     if firing.occurrences:
-        last_at = microseconds(firing.occurrences[-1])
+        last_at = since_epoch(firing.occurrences[-1])
     elif last_at is not None:  # a moment that lies ahead was made by a clock that was wrong
         last_at = min(last_at, store.clock.now())
-    return {**document.facts, "next_at": _optional(firing.next_at), "last_at": last_at}
+    return {**document.facts, "next_at": optional(since_epoch, firing.next_at), "last_at": last_at}
 
 
 async def _plan(
@@ -224,31 +200,15 @@ async def _plan(
 ) -> Plan:
     await know_lanes(store, [document.facts["queue"]])
     more: dict[str, Facts] = {
-        task.id: {"schedule": document.facts["name"], "scheduled_at": microseconds(occurrence)}
+        task.id: {"schedule": document.facts["name"], "scheduled_at": since_epoch(occurrence)}
         for task, occurrence in zip(tasks, occurrences, strict=True)
     }
     return await plan(store, tasks, more=more, forgiving=forgiving)
 
 
 def _task(document: Document) -> Task:
-    """Make a new task of what a schedule holds.
-
-    Raises:
-        ConfigurationError: another version stored it.
-    """
     facts = document.facts
-    try:
-        given = {name: _as_type_of(_DEFAULTS[name], value) for name, value in facts["options"].items()}
-        return Task(id=new_task_id(), name=facts["task_name"], queue=facts["queue"], payload=document.tail, **given)
-    except (ValueError, KeyError) as exc:
-        raise ConfigurationError(
-            f"schedule {facts['name']!r} is of another version of sitq and cannot be read ({exc}); schedule it again"
-        ) from exc
-
-
-def _as_type_of(default: Any, value: Any) -> Any:
-    """Make of what JSON has kept what it was: a tuple or a member of an enumeration where the default is one."""
-    return type(default)(value) if isinstance(default, (tuple, StrEnum)) else value
+    return new_task(facts["name"], facts["task_name"], facts["queue"], facts["options"], document.tail)
 
 
 async def run_now(store: Store, name: str) -> str | None:
@@ -256,7 +216,7 @@ async def run_now(store: Store, name: str) -> str | None:
         document = await _read(store, name)
         if document is None:
             return None
-        decided = await _plan(store, document, [_task(document)], (instant(store.clock.now()),))
+        decided = await _plan(store, document, [_task(document)], (moment_at(store.clock.now()),))
         if not decided.new or await decided.write():
             return decided.ids[0]
         await rest(attempt)

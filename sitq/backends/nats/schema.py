@@ -8,6 +8,7 @@ from typing import Any
 from sitq.backends.nats.address import Address
 from sitq.backends.nats.connection import Connection, Write
 from sitq.backends.nats.errors import ServerAwayError
+from sitq.backends.refusals import schema_is_newer
 from sitq.exceptions import BackendError, ConfigurationError
 
 SCHEMA_VERSION = 1
@@ -38,7 +39,7 @@ async def open_stream(connection: Connection, address: Address, *, create: bool)
 
 
 def _check_server(connection: Connection) -> None:
-    major, minor = connection.server_version
+    major, minor = connection.link.server_version
     if (major, minor) < _OLDEST_SERVER:
         raise ConfigurationError(f"a NATS server of version 2.12 or newer is needed, this one is {major}.{minor}")
 
@@ -65,9 +66,7 @@ def _check(config: dict[str, Any], address: Address) -> None:
     if mark is None:
         raise BackendError(f"{address.shown} is a stream of another program; give sitq a prefix of its own")
     if int(mark) > SCHEMA_VERSION:
-        raise BackendError(
-            f"{address.shown} has schema version {mark}, this sitq knows {SCHEMA_VERSION}; upgrade sitq-queue"
-        )
+        raise schema_is_newer(address.shown, int(mark), SCHEMA_VERSION)
 
 
 async def _make(connection: Connection, address: Address) -> None:

@@ -51,9 +51,12 @@ class Store:
         self.last_claimant = ""  # the worker that got something the last time
         self.purged_up_to = 0  # the sequence where the next look for what may go begins
 
-    def check_use(self) -> None:
-        """Refuse use from another event loop than the one that opened this, and from a forked process."""
-        self.connection.check_use()
+    async def close(self) -> None:
+        await self.replica.close()
+        await self.connection.close()
+
+    async def abandon(self, *, forked: bool) -> None:
+        """Do nothing: with its loop all that it held has ended, and what another process opened is not touched."""
 
     def on_again(self) -> None:
         """Go on after the connection was lost: others may have missed their heartbeats as well."""
@@ -208,7 +211,7 @@ class Store:
         """Cut bytes that are too long for a record into messages of their own."""
         if len(data) <= INLINE_LIMIT:
             return []
-        size = min(_CHUNK, self.connection.max_payload - 4096)
+        size = min(_CHUNK, self.connection.link.max_payload - 4096)
         starts = range(0, len(data), size)
         return [
             Write(self.subjects.more(task_id, kind, place), data[start : start + size])

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from sitq.backends.postgres.address import Address
-from sitq.backends.postgres.schema import STATES
 from sitq.backends.postgres.session import Connection
+from sitq.backends.states import STATES
 from sitq.core import FINAL, TaskStatus
 
 _CANCEL = "select sitq.cancel($1::text[])"

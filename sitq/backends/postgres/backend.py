@@ -1,16 +1,15 @@
 """The contract on a schema of a PostgreSQL database."""
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
 from sitq.backends.base import Backend
+from sitq.backends.opening import Opening
 from sitq.backends.postgres import acting, moving, output, owners, reads, schedules, sharing, tasks
 from sitq.backends.postgres.address import parse
 from sitq.backends.postgres.store import OpenStore, Verb
 from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerInfo
-from sitq.exceptions import BackendError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 from sitq.validation import not_negative, positive
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
@@ -68,16 +67,14 @@ class PostgresBackend(Backend):
             url, command_timeout=command_timeout, reconnect_timeout=reconnect_timeout, read_only=read_only
         )
         self._create = create and not read_only
-        self._open: OpenStore | None = None
-        self._store_id = ""
-        self._opening: asyncio.Lock | None = None
+        self._opening = Opening(self._address.shown, self._open_store, read_only=read_only)
 
     def __repr__(self) -> str:
         return f"PostgresBackend({self._address.shown!r})"
 
     @property
     def connected(self) -> bool:
-        return self._open is not None and self._open.usable
+        return self._opening.usable
 
     @property
     def remote(self) -> bool:
@@ -87,32 +84,29 @@ class PostgresBackend(Backend):
         return PostgresBackend(self._url, **self._options)
 
     async def connect(self) -> None:
-        if self.connected:
-            self._store.check_use()
-            return
-        if self._open is not None:
-            self._open.abandon()
-            self._open = self._opening = None
-        self._opening = self._opening or asyncio.Lock()
-        async with self._opening:
-            if self._open is None:
-                store = OpenStore(self._address)
-                self._store_id = await store.open(create=self._create)
-                self._open = store
+        await self._opening.open()
 
     async def close(self) -> None:
-        store, self._open, self._opening = self._open, None, None
-        if store is not None and store.usable:
-            await store.close()
-        elif store is not None:
-            store.abandon()
+        await self._opening.close()
+
+    async def _open_store(self) -> OpenStore:
+        store = OpenStore(self._address)
+        await store.open(create=self._create)
+        return store
+
+    @property
+    def _store(self) -> OpenStore:
+        return self._opening.store
+
+    @property
+    def _writable(self) -> OpenStore:
+        return self._opening.writable
 
     async def enqueue(self, tasks_: Sequence[Task]) -> list[str]:
-        return cast(list[str], await self._store.act(_ENQUEUE, tasks_, weight=len(tasks_)))
+        return cast(list[str], await self._writable.act(_ENQUEUE, tasks_, weight=len(tasks_)))
 
     async def enqueue_on(self, connection: object, tasks_: Sequence[Task]) -> list[str]:
-        self._store.check_change()
-        return await sharing.enqueue_on(connection, self._address, self._store_id, tasks_)
+        return await sharing.enqueue_on(connection, self._address, self._writable.id, tasks_)
 
     async def results(self, ids: Collection[str]) -> dict[str, Result]:
         return await self._store.read(reads.results, ids)
@@ -121,56 +115,56 @@ class PostgresBackend(Backend):
         return await self._store.read(reads.tasks, ids)
 
     async def claim(self, worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float) -> list[Claim]:
-        return (await self._store.exchange((), worker_id, queues, limit))[1]
+        return (await self._writable.exchange((), worker_id, queues, limit))[1]
 
     async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
-        return (await self._store.exchange(outcomes, None, None, 0))[0]
+        return (await self._writable.exchange(outcomes, None, None, 0))[0]
 
     async def exchange(
         self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float
     ) -> tuple[set[str], list[Claim]]:
-        return await self._store.exchange(outcomes, worker_id, queues, limit)
+        return await self._writable.exchange(outcomes, worker_id, queues, limit)
 
     async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
-        return cast(set[str], await self._store.act(_HEARTBEAT, (worker, claims, lease)))
+        return cast(set[str], await self._writable.act(_HEARTBEAT, (worker, claims, lease)))
 
     async def inputs(self, task_id: str) -> dict[str, Result]:
         return await self._store.read(reads.inputs, task_id)
 
     async def report(self, reports: Sequence[Report]) -> None:
-        await self._store.act(_REPORT, reports, weight=len(reports))
+        await self._writable.act(_REPORT, reports, weight=len(reports))
 
     async def stop_requests(self, worker_id: str) -> set[str]:
         return await self._store.stop_requests(worker_id)
 
     async def cancel(self, ids: Collection[str]) -> set[str]:
-        return await self._store.cancel(_CANCEL, ids)
+        return await self._writable.cancel(_CANCEL, ids)
 
     async def requeue(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._store.act(_REQUEUE, ids))
+        return cast(set[str], await self._writable.act(_REQUEUE, ids))
 
     async def run_now(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._store.act(_RUN_NOW, ids))
+        return cast(set[str], await self._writable.act(_RUN_NOW, ids))
 
     async def delete(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._store.act(_DELETE, ids))
+        return cast(set[str], await self._writable.act(_DELETE, ids))
 
     async def purge(
         self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None, limit: int = 500
     ) -> int:
-        return cast(int, await self._store.act(_PURGE, (older_than, statuses, limit)))
+        return cast(int, await self._writable.act(_PURGE, (older_than, statuses, limit)))
 
     async def set_paused(self, queue: str, paused: bool) -> None:
-        await self._store.act(_SET_PAUSED, (queue, paused))
+        await self._writable.act(_SET_PAUSED, (queue, paused))
 
     async def put_schedule(self, schedule: Schedule) -> ScheduleInfo:
-        return cast(ScheduleInfo, await self._store.act(_PUT_SCHEDULE, schedule))
+        return cast(ScheduleInfo, await self._writable.act(_PUT_SCHEDULE, schedule))
 
     async def remove_schedule(self, name: str) -> bool:
-        return cast(bool, await self._store.act(_REMOVE_SCHEDULE, name))
+        return cast(bool, await self._writable.act(_REMOVE_SCHEDULE, name))
 
     async def set_schedule_paused(self, name: str, paused: bool, *, next_at: datetime | None = None) -> bool:
-        return cast(bool, await self._store.act(_SET_SCHEDULE_PAUSED, (name, paused, next_at)))
+        return cast(bool, await self._writable.act(_SET_SCHEDULE_PAUSED, (name, paused, next_at)))
 
     async def schedules(self) -> list[ScheduleInfo]:
         return await self._store.read(schedules.list_all)
@@ -179,13 +173,13 @@ class PostgresBackend(Backend):
         return await self._store.read(schedules.due)
 
     async def fire(self, firing: Firing) -> list[str] | None:
-        return cast("list[str] | None", await self._store.act(_FIRE, firing))
+        return cast("list[str] | None", await self._writable.act(_FIRE, firing))
 
     async def run_schedule_now(self, name: str) -> str | None:
-        return cast("str | None", await self._store.act(_RUN_SCHEDULE_NOW, name))
+        return cast("str | None", await self._writable.act(_RUN_SCHEDULE_NOW, name))
 
     async def restore(self, ended: Sequence[tuple[Task, Result]]) -> set[str]:
-        return cast(set[str], await self._store.act(_RESTORE, ended, weight=len(ended)))
+        return cast(set[str], await self._writable.act(_RESTORE, ended, weight=len(ended)))
 
     async def stored_schedules(self) -> list[Schedule]:
         return await self._store.read(schedules.stored_schedules)
@@ -210,9 +204,3 @@ class PostgresBackend(Backend):
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
         await self._store.wait(keys, timeout=timeout)
-
-    @property
-    def _store(self) -> OpenStore:
-        if self._open is None:
-            raise BackendError(f"{self._address.shown} is not open; connect() first, or use `async with`")
-        return self._open

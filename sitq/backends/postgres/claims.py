@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sitq.backends.postgres.address import Address
-from sitq.backends.postgres.schema import STATES
 from sitq.backends.postgres.session import Connection
 from sitq.backends.postgres.tasks import clean, columns, parameters
+from sitq.backends.states import STATES
 from sitq.core import Claim, Outcome
 
 _STATE = {status: states[-1] for status, states in STATES.items()}  # pending ones are told as ready

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sitq.backends.postgres.schema import STATES
+from sitq.backends.states import STATES
 from sitq.core import TaskStatus
 from sitq.views import Order, TaskQuery
 

@@ -4,20 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sitq.backends.postgres.address import Address
-from sitq.backends.postgres.schema import STATES
 from sitq.backends.postgres.session import Connection
 from sitq.backends.postgres.tasks import SPECIAL, clean, columns, parameters, special_row
-from sitq.core import Cause, Result, Task, TaskStatus
+from sitq.backends.states import CAUSE_OF, STATES
+from sitq.core import Result, Task
 
 _TYPES = f"""{SPECIAL}, smallint[], integer[], text[], text[], text[], bytea[], timestamptz[], timestamptz[],
   timestamptz[]"""
 _RESTORE = f"select sitq.restore({parameters(_TYPES)})"
-
-_CAUSES = {
-    TaskStatus.SUCCESS: Cause.SUCCESS,
-    TaskStatus.FAILED: Cause.ERROR,
-    TaskStatus.CANCELLED: Cause.CANCELLED,
-}
 
 
 async def restore(connection: Connection, address: Address, ended: Sequence[tuple[Task, Result]]) -> set[str]:
@@ -30,7 +24,7 @@ def _ended_row(result: Result) -> tuple[Any, ...]:
     return (
         state,
         result.attempt,
-        str(_CAUSES[result.status]),
+        str(CAUSE_OF[result.status]),
         clean(result.error),
         clean(result.traceback),
         result.value,

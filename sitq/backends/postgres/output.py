@@ -7,7 +7,7 @@ from typing import Any
 from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.session import Connection
 from sitq.backends.postgres.tasks import clean, columns, parameters
-from sitq.core import Progress, Report
+from sitq.core import Report
 from sitq.views import OutputChunk
 
 _REPORTS = "text[], integer[], boolean[], float8[], float8[], text[], bigint[]"
@@ -55,8 +55,3 @@ async def output_tail(connection: Connection, address: Address, task_id: str, li
 def _chunk(row: Sequence[Any]) -> OutputChunk:
     seq, attempt, stream, written_at, text = row
     return OutputChunk(seq, attempt, stream, written_at, text.decode("utf-8", _ERRORS))
-
-
-def progress_of(done: float | None, total: float | None, message: str | None) -> Progress | None:
-    """Make a record of a row's columns; None when the task said nothing."""
-    return None if done is None and total is None and message is None else Progress(done, total, message)

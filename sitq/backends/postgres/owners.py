@@ -10,7 +10,7 @@ from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.session import Connection
 from sitq.core import WorkerInfo
 
-_LOOK_INTERVAL = 0.2  # seconds between two looks at the other workers
+LOOK_INTERVAL = 0.2  # seconds between two looks at the other workers
 _LATEST_LOOK = 1.0  # the same, while there is always something to claim
 _JUMP = 1.0  # seconds by which the server's time may outrun this process's before a suspend is assumed
 
@@ -47,7 +47,7 @@ class Owners:
     @property
     def may_look(self) -> bool:
         """It is time for a look when nothing else is to be done."""
-        return self._one_died or time.monotonic() - self._looked_at >= _LOOK_INTERVAL
+        return self._one_died or time.monotonic() - self._looked_at >= LOOK_INTERVAL
 
     @property
     def must_look(self) -> bool:

@@ -1,17 +1,23 @@
 """What a PostgreSQL store tells about its tasks: results, lists, attempts, counts."""
 
-import json
-from collections import defaultdict
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection
 
 from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.listing import selection
-from sitq.backends.postgres.output import progress_of
-from sitq.backends.postgres.schema import BLOCKED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.backends.postgres.session import Connection
-from sitq.core import Cause, OnFailure, Result, Task, TaskStatus, WorkerInfo
-from sitq.views import Attempt, QueueStats, Stats, TaskInfo, TaskQuery
+from sitq.backends.rows import (
+    NATIVE,
+    Row,
+    attempt_of,
+    counts_of,
+    info_of,
+    queue_stats_of,
+    result_of,
+    task_of,
+    worker_of,
+)
+from sitq.core import Result, Task
+from sitq.views import Attempt, Stats, TaskInfo, TaskQuery
 
 _RESULTS = """select task.id, state, case state when 3 then value end, error, traceback, enqueued_at, task.started_at,
   finished_at, attempt, worker.id as worker_id
@@ -19,22 +25,7 @@ _RESULTS = """select task.id, state, case state when 3 then value end, error, tr
 
 
 async def results(connection: Connection, address: Address, ids: Collection[str]) -> dict[str, Result]:
-    return {row[0]: _result(row) for row in await connection.fetch(address.sql(_RESULTS), list(ids))}
-
-
-def _result(row: Sequence[Any]) -> Result:
-    return Result(
-        task_id=row[0],
-        status=STATUS[row[1]],
-        value=row[2],
-        error=row[3],
-        traceback=row[4],
-        enqueued_at=row[5],
-        started_at=row[6],
-        finished_at=row[7],
-        attempt=row[8],
-        worker=row[9],
-    )
+    return {row[0]: result_of(row, NATIVE) for row in await connection.fetch(address.sql(_RESULTS), list(ids))}
 
 
 _TASKS = """select id, name, payload, queue, priority, extract(epoch from expires_at - enqueued_at)::float8, timeout,
@@ -50,31 +41,9 @@ async def tasks(connection: Connection, address: Address, ids: Collection[str]) 
     return {row[0]: _task(row) for row in await connection.fetch(address.sql(_TASKS), list(ids))}
 
 
-def _task(row: Sequence[Any]) -> Task:
-    return Task(
-        id=row[0],
-        name=row[1],
-        payload=row[2],
-        queue=row[3],
-        priority=row[4],
-        expires=row[5],
-        timeout=row[6],
-        max_attempts=row[7],
-        key=row[8],
-        python=row[9],
-        executor=row[10],
-        retention=row[11],
-        tags=_tags(row[12]),
-        meta=json.loads(row[13]) if row[13] else None,
-        arguments=row[14],
-        on_failure=OnFailure(row[15] or OnFailure.CANCEL),
-        needs=tuple(row[16]),
-        after=tuple(row[17]),
-    )
-
-
-def _tags(text: str | None) -> tuple[str, ...]:
-    return tuple(json.loads(text)) if text else ()
+def _task(row: Row) -> Task:
+    *columns, needs, after = row
+    return task_of(columns, NATIVE, needs=needs, after=after)
 
 
 _INPUTS = """select needed.id from sitq.dependency join sitq.task as needed on needed.seq = dependency.needs
@@ -116,46 +85,8 @@ async def list_tasks(connection: Connection, address: Address, query: TaskQuery)
     return [_info(row) for row in await connection.fetch(address.sql(statement), *values)]
 
 
-def _info(row: Sequence[Any]) -> TaskInfo:
-    state = row[3]
-    return TaskInfo(
-        id=row[0],
-        name=row[1],
-        queue=row[2],
-        status=STATUS[state],
-        priority=row[4],
-        attempt=row[5],
-        max_attempts=row[6],
-        failures=row[7],
-        crashes=row[8],
-        enqueued_at=row[9],
-        due_at=row[10],
-        started_at=row[11],
-        finished_at=row[12],
-        expires_at=row[13],
-        timeout=row[14],
-        key=row[15],
-        worker=row[16],
-        executor=row[17],
-        cancel_requested=row[18],
-        stalled=STATUS[state] is TaskStatus.RUNNING and bool(row[19]),
-        waits_for=_waits_for(state, row[20], row[28]),
-        arguments=row[21],
-        error=row[22],
-        tags=_tags(row[23]),
-        meta=json.loads(row[24]) if row[24] else None,
-        progress=progress_of(*row[25:28]),
-        schedule=row[29],
-        scheduled_at=row[30],
-    )
-
-
-def _waits_for(state: int, python: str | None, waiting: int) -> str | None:
-    if state == PARKED:
-        return f"a worker on Python {python}"
-    if state == BLOCKED:
-        return "1 other task" if waiting == 1 else f"{waiting} other tasks"
-    return None
+def _info(row: Row) -> TaskInfo:
+    return info_of(row, NATIVE, schedule=row[29], scheduled_at=row[30])
 
 
 # The last attempt is in the task's own row, unless it has been put back since.
@@ -170,26 +101,12 @@ _ATTEMPTS = """select past.attempt, worker.id, past.started_at, finished_at, cau
 
 
 async def attempts(connection: Connection, address: Address, task_id: str) -> list[Attempt]:
-    return [
-        Attempt(
-            task_id=task_id,
-            attempt=number,
-            worker=worker,
-            started_at=started_at,
-            finished_at=finished_at,
-            cause=None if finished_at is None or cause is None else Cause(cause),
-            error=error if finished_at is not None else None,
-            traceback=traceback,
-        )
-        for number, worker, started_at, finished_at, cause, error, traceback in await connection.fetch(
-            address.sql(_ATTEMPTS), task_id
-        )
-    ]
+    rows = await connection.fetch(address.sql(_ATTEMPTS), task_id)
+    return [attempt_of(task_id, row, NATIVE) for row in rows]
 
 
 _COUNTS = "select queue, state, sum(n)::bigint from sitq.counter group by queue, state having sum(n) > 0"
 _PAUSED = "select queue from sitq.paused"
-# Due tasks stay in the scheduled state until the next claim makes them ready.
 _DUE = "select queue, count(*) from sitq.task where state = 0 and due_at <= clock_timestamp() group by queue"
 # For each priority in use one look at the head of the index: a plain min() would walk all that is ready.
 _OLDEST = """with recursive step(priority) as (
@@ -208,37 +125,15 @@ _WORKERS = """select id, host, pid, process, queues, max_concurrency, python, st
 
 async def stats(connection: Connection, address: Address) -> Stats:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        counts: dict[str, dict[int, int]] = defaultdict(dict)
-        for queue, state, n in await connection.fetch(address.sql(_COUNTS)):
-            counts[queue][state] = n
+        counted = await connection.fetch(address.sql(_COUNTS))
+        counts = counts_of(counted, await connection.fetch(address.sql(_DUE)))
         paused = {queue for (queue,) in await connection.fetch(address.sql(_PAUSED))}
-        for queue, due in await connection.fetch(address.sql(_DUE)):
-            counts[queue][SCHEDULED] -= due
-            counts[queue][READY] = counts[queue].get(READY, 0) + due
-        queues = [
-            _queue_stats(queue, counts[queue], queue in paused, await connection.fetchval(address.sql(_OLDEST), queue))
-            for queue in sorted({*counts, *paused})
-        ]
-        workers = [_worker(row) for row in await connection.fetch(address.sql(_WORKERS))]
-    return Stats(queues=tuple(queues), workers=tuple(workers))
-
-
-def _queue_stats(queue: str, counts: dict[int, int], paused: bool, oldest: Any) -> QueueStats:
-    by_status = {str(status): sum(counts.get(state, 0) for state in states) for status, states in STATES.items()}
-    return QueueStats(queue=queue, paused=paused, scheduled=counts.get(SCHEDULED, 0), oldest_due_at=oldest, **by_status)
-
-
-def _worker(row: Sequence[Any]) -> WorkerInfo:
-    return WorkerInfo(
-        id=row[0],
-        host=row[1],
-        pid=row[2],
-        process=row[3],
-        queues=None if row[4] is None else tuple(json.loads(row[4])),
-        max_concurrency=row[5],
-        python=row[6],
-        started_at=row[7],
-        seen_at=row[8],
-        alive=row[9],
-        running=row[10],
+        oldest = {queue: await connection.fetchval(address.sql(_OLDEST), queue) for queue in sorted({*counts, *paused})}
+        workers = await connection.fetch(address.sql(_WORKERS))
+    return Stats(
+        queues=tuple(
+            queue_stats_of(queue, counts, paused=queue in paused, oldest_due_at=moment)
+            for queue, moment in oldest.items()
+        ),
+        workers=tuple(worker_of(row, NATIVE) for row in workers),
     )

@@ -1,10 +1,7 @@
 """The verbs of schedules on a PostgreSQL store: put, remove, pause, list, fire."""
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
 import asyncpg
 
@@ -12,8 +9,10 @@ from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.errors import REFUSED, refusal, sqlstate
 from sitq.backends.postgres.session import Connection
 from sitq.backends.postgres.tasks import clean, enqueue
-from sitq.core import Task, new_task_id
-from sitq.exceptions import ConfigurationError, TaskQueueError
+from sitq.backends.rows import NATIVE, schedule_info_of, stored_call, stored_schedule_of
+from sitq.backends.schedules import options_of
+from sitq.core import Task
+from sitq.exceptions import TaskQueueError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 
 _INFO = """name, cron, every, timezone, catch_up, task_name, queue, arguments, paused, next_at, last_at, created_at"""
@@ -34,20 +33,11 @@ _WAKE = "select sitq.wake(array[$1::text])"
 async def put(connection: Connection, address: Address, schedule: Schedule) -> ScheduleInfo:
     task = schedule.task
     recurs = (schedule.name, schedule.cron, schedule.every, schedule.timezone, schedule.catch_up)
-    call = (task.name, task.queue, clean(task.arguments), json.dumps(_options(task)), task.payload)
+    call = (task.name, task.queue, clean(task.arguments), json.dumps(options_of(task)), task.payload)
     async with connection.transaction():
         row = await connection.fetchrow(address.sql(_PUT), *recurs, *call, schedule.next_at)
         await connection.execute(address.sql(_WAKE), task.queue)
-    return _info(row)
-
-
-# What a task has beside its name, lane and bytes, kept as JSON; a schedule decides when it is due.
-_DEFAULTS = {name: default for name, default in Task._field_defaults.items() if name not in ("queue", "eta", "delay")}
-
-
-def _options(task: Task) -> dict[str, Any]:
-    values = {name: getattr(task, name) for name in _DEFAULTS}
-    return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+    return schedule_info_of(row, NATIVE)
 
 
 _REMOVE = "delete from sitq.schedule where name = $1 returning true"
@@ -71,7 +61,7 @@ async def set_paused(connection: Connection, address: Address, request: tuple[st
 
 async def list_all(connection: Connection, address: Address) -> list[ScheduleInfo]:
     statement = f"select {_INFO} from sitq.schedule order by name"
-    return [_info(row) for row in await connection.fetch(address.sql(statement))]
+    return [schedule_info_of(row, NATIVE) for row in await connection.fetch(address.sql(statement))]
 
 
 # After the clock was set back, moments that were planned before lie too far ahead: an interval's next one by more than
@@ -85,27 +75,9 @@ _NEXT = "select min(next_at) from sitq.schedule where not paused and next_at > $
 
 async def due(connection: Connection, address: Address) -> DueSchedules:
     now = await connection.fetchval("select clock_timestamp()")
-    schedules = tuple(_info(row) for row in await connection.fetch(address.sql(_DUE), now))
+    schedules = tuple(schedule_info_of(row, NATIVE) for row in await connection.fetch(address.sql(_DUE), now))
     next_at = await connection.fetchval(address.sql(_NEXT), now)
     return DueSchedules(now, schedules, None if next_at is None else (next_at - now).total_seconds())
-
-
-def _info(row: Sequence[Any]) -> ScheduleInfo:
-    name, cron, every, timezone, catch_up, task_name, queue, arguments, paused, next_at, last_at, created_at = row
-    return ScheduleInfo(
-        name=name,
-        cron=cron,
-        every=every,
-        timezone=timezone,
-        catch_up=catch_up,
-        task_name=task_name,
-        queue=queue,
-        created_at=created_at,
-        arguments=arguments,
-        paused=paused,
-        next_at=next_at,
-        last_at=last_at,
-    )
 
 
 _CALL = "select name, task_name, queue, options, payload from sitq.schedule where name = $1"
@@ -156,27 +128,6 @@ async def _store(connection: Connection, address: Address, task: Task, schedule:
     return task_id
 
 
-def stored_call(row: Sequence[Any]) -> Task:
-    """Make a new task of what a schedule holds.
-
-    Raises:
-        ConfigurationError: another version stored it.
-    """
-    schedule, name, queue, options, payload = row
-    try:
-        given = {key: _as_type_of(_DEFAULTS[key], value) for key, value in json.loads(options).items()}
-        return Task(id=new_task_id(), name=name, queue=queue, payload=payload, **given)
-    except (ValueError, KeyError) as exc:
-        raise ConfigurationError(
-            f"schedule {schedule!r} is of another version of sitq and cannot be read ({exc}); schedule it again"
-        ) from exc
-
-
-def _as_type_of(default: Any, value: Any) -> Any:
-    """Make of what JSON has kept what it was: a tuple or a member of an enumeration where the default is one."""
-    return type(default)(value) if isinstance(default, (tuple, StrEnum)) else value
-
-
 async def run_now(connection: Connection, address: Address, name: str) -> str | None:
     async with connection.transaction():
         row = await connection.fetchrow(address.sql(_CALL), name)
@@ -191,15 +142,4 @@ _STORED = """select name, task_name, queue, options, payload, cron, every, timez
 
 
 async def stored_schedules(connection: Connection, address: Address) -> list[Schedule]:
-    return [
-        Schedule(
-            name=call[0],
-            task=stored_call(call),
-            cron=cron,
-            every=every,
-            timezone=timezone,
-            catch_up=catch_up,
-            next_at=next_at,
-        )
-        for *call, cron, every, timezone, catch_up, next_at in await connection.fetch(address.sql(_STORED))
-    ]
+    return [stored_schedule_of(row, NATIVE) for row in await connection.fetch(address.sql(_STORED))]

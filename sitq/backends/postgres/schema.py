@@ -6,22 +6,8 @@ import asyncpg
 
 from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.session import Connection
-from sitq.core import TaskStatus
+from sitq.backends.refusals import schema_is_newer, schema_is_older
 from sitq.exceptions import BackendError, ConfigurationError
-
-PARKED, BLOCKED, SCHEDULED, READY, RUNNING, SUCCESS, FAILED, CANCELLED = range(-2, 6)
-
-STATUS = {
-    PARKED: TaskStatus.PENDING,
-    BLOCKED: TaskStatus.PENDING,
-    SCHEDULED: TaskStatus.PENDING,
-    READY: TaskStatus.PENDING,
-    RUNNING: TaskStatus.RUNNING,
-    SUCCESS: TaskStatus.SUCCESS,
-    FAILED: TaskStatus.FAILED,
-    CANCELLED: TaskStatus.CANCELLED,
-}
-STATES = {status: tuple(state for state, shown in STATUS.items() if shown is status) for status in TaskStatus}
 
 # A step is never edited; functions are code, and are put in place whole with each new version.
 _STEPS = ("tables_1",)
@@ -39,9 +25,7 @@ async def prepare(connection: Connection, address: Address, *, create: bool) -> 
     if await _version(connection, address) == SCHEMA_VERSION:
         return
     if not create:
-        raise BackendError(
-            f"{address.shown} has no sitq schema of version {SCHEMA_VERSION}; a queue or a worker makes or migrates it"
-        )
+        raise schema_is_older(address.shown, SCHEMA_VERSION)
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock(hashtext($1))", address.channel)
         version = await _version(connection, address)
@@ -97,9 +81,7 @@ async def _version(connection: Connection, address: Address) -> int:
     except asyncpg.UndefinedColumnError as exc:
         raise _of_others(address) from exc
     if version > SCHEMA_VERSION:
-        raise BackendError(
-            f"{address.shown} has schema version {version}, this sitq knows {SCHEMA_VERSION}; upgrade sitq-queue"
-        )
+        raise schema_is_newer(address.shown, version, SCHEMA_VERSION)
     return version
 
 

@@ -1,7 +1,6 @@
 """The connections of an open PostgreSQL backend, and what keeps verbs in order on them."""
 
 import asyncio
-import os
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import chain
@@ -12,15 +11,14 @@ from sitq.backends.postgres import reads
 from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.bell import Bell
 from sitq.backends.postgres.claims import Exchange, Exchanged, exchange
-from sitq.backends.postgres.owners import Owners
+from sitq.backends.postgres.owners import LOOK_INTERVAL, Owners
 from sitq.backends.postgres.schema import identify, prepare
 from sitq.backends.postgres.session import Connection, Session
 from sitq.core import Claim, Outcome
-from sitq.exceptions import BackendError, ConnectionError, SitqError
+from sitq.exceptions import ConnectionError, SitqError
 
 T = TypeVar("T")
 
-_LOOK = 0.2  # seconds between two looks whether another worker's process has died
 _QUIET = 15.0  # seconds without a sign of the listening connection, after which it is asked for one
 _RETRY = 1.0  # seconds between two tries to listen again
 
@@ -51,6 +49,7 @@ class OpenStore:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.id = ""  # the store's own, which tells it from one of the same name in another database
         self._acting = Session(address, on_open=self._act_again)
         self._looking = Session(address, on_open=self._listen)
         self._batcher: Batcher[_Request, Any] = Batcher(self._write)
@@ -64,45 +63,18 @@ class OpenStore:
         self._asked_at = 0.0
         self._listening: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._pid = os.getpid()
 
-    async def open(self, *, create: bool) -> str:
-        """Connect, see to the schema, and give back the store's own id."""
+    async def open(self, *, create: bool) -> None:
+        """Connect, and see to the schema."""
         await self._acting.open()
         try:
             await self._acting.call(lambda connection: prepare(connection, self.address, create=create))
-            return await self._acting.call(lambda connection: identify(connection, self.address))
+            self.id = await self._acting.call(lambda connection: identify(connection, self.address))
         except BaseException:
             await self._acting.close()
             raise
 
-    @property
-    def usable(self) -> bool:
-        """The loop that it was opened on still lives, and so does its process."""
-        return self._pid == os.getpid() and not self._loop.is_closed()
-
-    def check_use(self) -> None:
-        """Refuse a forked child, and a second loop: answers would go to the first."""
-        if self._pid != os.getpid():
-            raise BackendError(
-                f"{self.address.shown} was opened in process {self._pid} and cannot be used in its forked child "
-                f"{os.getpid()}; make a backend in the child"
-            )
-        if self._loop is not asyncio.get_running_loop():
-            raise BackendError(
-                f"{self.address.shown} is open on another event loop; make one PostgresBackend for each loop"
-            )
-
-    def check_change(self) -> None:
-        """Refuse, beside what `check_use` refuses, changes of a store that is only to be read."""
-        self.check_use()
-        if self.address.read_only:
-            raise BackendError(
-                f"{self.address.shown} is open for reading only; open it without read_only to change tasks"
-            )
-
     async def close(self) -> None:
-        self.check_use()
         await self._batcher.drain()
         self._bell.close()
         if self._listening is not None:
@@ -111,19 +83,17 @@ class OpenStore:
         await self._looking.close()
         await self._acting.close()
 
-    def abandon(self) -> None:
-        """Let go of connections whose loop has ended, or which another process opened and goes on using."""
-        if self._pid == os.getpid():
+    async def abandon(self, *, forked: bool) -> None:
+        """Let go of connections whose loop has ended; those of another process are not touched."""
+        if not forked:
             self._acting.abandon()
             self._looking.abandon()
 
     async def act(self, verb: Verb, argument: Any, *, weight: int = 1) -> Any:
         """Run one request of a verb, together with others that came while the last ones were under way."""
-        self.check_change()
         return await self._batcher.do(_Request(verb, argument), weight=weight)
 
     async def read(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        self.check_use()
         return await self._looking.repeat(lambda connection: function(connection, self.address, *arguments))
 
     async def exchange(
@@ -154,12 +124,11 @@ class OpenStore:
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
         """Wait for the bell, for a task to become due, or for another worker's process to die."""
-        self.check_use()
         deadline = self._loop.time() + timeout
         while (left := deadline - self._loop.time()) > 0:
             self._listen_soon()
             due = self._bell.due  # which another one who waits may have forgotten when this one wakes
-            step = min(left, _LOOK, self._seconds_until(due))
+            step = min(left, LOOK_INTERVAL, self._seconds_until(due))
             if step <= 0 or await self._bell.waiters.wait(keys, timeout=step) or self._owners.notice_death():
                 break
             if self._seconds_until(due) <= 0:

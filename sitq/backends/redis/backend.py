@@ -1,11 +1,11 @@
 """The contract on a Redis or Valkey server."""
 
-import asyncio
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sitq.backends.base import Backend
+from sitq.backends.opening import Opening
 from sitq.backends.redis import moving, schedules, tasks
 from sitq.backends.redis.address import parse_address
 from sitq.backends.redis.bell import SCHEDULES, STOP
@@ -14,7 +14,7 @@ from sitq.backends.redis.sights import attempts_of, chunk_of, stats_of
 from sitq.backends.redis.store import OpenStore
 from sitq.backends.redis.workers import heartbeat
 from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerInfo
-from sitq.exceptions import BackendError, ValidationError
+from sitq.exceptions import ValidationError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
@@ -52,15 +52,14 @@ class RedisBackend(Backend):
         self._options: dict[str, Any] = {
             "prefix": self._address.prefix, "create": create, "read_only": read_only, "timeout": timeout,
         }  # fmt: skip
-        self._open: OpenStore | None = None
-        self._opening: asyncio.Lock | None = None
+        self._opening = Opening(self._address.shown, self._open_store, read_only=read_only)
 
     def __repr__(self) -> str:
         return f"RedisBackend({self._address.shown!r}, prefix={self._address.prefix!r})"
 
     @property
     def connected(self) -> bool:
-        return self._open is not None and self._open.usable
+        return self._opening.usable
 
     @property
     def remote(self) -> bool:
@@ -70,25 +69,23 @@ class RedisBackend(Backend):
         return RedisBackend(self._address.url, **self._options)
 
     async def connect(self) -> None:
-        if self.connected:
-            self._store.check_use()
-            return
-        if self._open is not None:
-            abandoned, self._open, self._opening = self._open, None, None
-            await abandoned.abandon()
-        self._opening = self._opening or asyncio.Lock()
-        async with self._opening:
-            if self._open is None:
-                store = OpenStore(self._address, timeout=self._options["timeout"])
-                await store.open(create=self._options["create"] and not self._options["read_only"])
-                self._open = store
+        await self._opening.open()
 
     async def close(self) -> None:
-        store, self._open, self._opening = self._open, None, None
-        if store is not None and store.usable:
-            await store.close()
-        elif store is not None:
-            await store.abandon()
+        await self._opening.close()
+
+    async def _open_store(self) -> OpenStore:
+        store = OpenStore(self._address, timeout=self._options["timeout"])
+        await store.open(create=self._options["create"] and not self._options["read_only"])
+        return store
+
+    @property
+    def _store(self) -> OpenStore:
+        return self._opening.store
+
+    @property
+    def _writable(self) -> OpenStore:
+        return self._opening.writable
 
     async def enqueue(self, tasks_: Sequence[Task]) -> list[str]:
         return await self._writable.enqueuing.do(tasks_, weight=len(tasks_))
@@ -203,16 +200,3 @@ class RedisBackend(Backend):
 
     def _output_key(self, task_id: str) -> str:
         return f"{self._address.base}o:{task_id}"
-
-    @property
-    def _store(self) -> OpenStore:
-        if self._open is None:
-            raise BackendError(f"{self._address.shown} is not open; connect() first, or use `async with`")
-        self._open.check_use()
-        return self._open
-
-    @property
-    def _writable(self) -> OpenStore:
-        if self._options["read_only"]:
-            raise BackendError(f"{self._address.shown} is open for reading only; open it without read_only")
-        return self._store

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Collection
 
+from sitq.backends.moments import in_seconds
 from sitq.backends.redis.connection import Connection
 from sitq.backends.waiters import Waiters
 from sitq.exceptions import SitqError
@@ -135,7 +136,7 @@ class Bell:
             return
         due, topics, *keys = json.loads(message[2])
         if due:
-            self.plan(int(due) / 1_000_000)
+            self.plan(in_seconds(int(due)))
         for topic in topics.split():
             self.note(topic)
         if keys == [""]:

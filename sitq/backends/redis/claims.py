@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+from sitq.backends.moments import in_seconds
 from sitq.backends.redis.bell import LANES, Bell
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.neighbours import Neighbours
@@ -103,6 +104,6 @@ class ClaimDesk:
         if looked:
             self.neighbours.learn(neighbours)
         if due:
-            self._bell.plan(int(due) / 1_000_000)
+            self._bell.plan(in_seconds(int(due)))
         accepted = {outcome.id for outcome, sign in zip(outcomes, signs, strict=True) if sign == 49}
         return accepted, [claim_of(row) for row in claims]

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sitq.backends.moments import in_seconds, optional, since_epoch
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.rows import arguments_of, facts_of
-from sitq.backends.redis.schedules import other_version
 from sitq.backends.redis.sights import schedule_of
-from sitq.backends.redis.words import Word, moment_word, task_words, text_of, text_word
+from sitq.backends.redis.words import Word, task_words, text_of, text_word
+from sitq.backends.refusals import schedule_is_foreign
 from sitq.core import OnConflict, Result, Task, new_task_id
 from sitq.recurring import Schedule
 
@@ -30,9 +31,9 @@ def _words(task: Task, result: Result) -> Iterator[Word]:
         "attempt": result.attempt,
         "error": result.error,
         "traceback": result.traceback,
-        "enqueued": None if result.enqueued_at is None else moment_word(result.enqueued_at),
-        "started": None if result.started_at is None else moment_word(result.started_at),
-        "finished": None if result.finished_at is None else moment_word(result.finished_at),
+        "enqueued": optional(since_epoch, result.enqueued_at),
+        "started": optional(since_epoch, result.started_at),
+        "finished": optional(since_epoch, result.finished_at),
         "has_value": True if result.value is not None else None,
     }
     given = {name: value for name, value in facts.items() if value is not None}
@@ -50,7 +51,7 @@ def _schedule(row: Sequence[Any], known: bytes) -> Schedule:
     facts, (version, payload, facts_word, rare_word) = row
     info = schedule_of(facts)
     if version != known:
-        raise other_version(info.name)
+        raise schedule_is_foreign(info.name)
     rest, rare = facts_of(facts_word), json.loads(rare_word)
     task = Task(
         id=new_task_id(),
@@ -58,21 +59,17 @@ def _schedule(row: Sequence[Any], known: bytes) -> Schedule:
         payload=payload,
         queue=info.queue,
         priority=rare.get("priority", 0),
-        expires=_seconds(rare.get("expires")),
+        expires=optional(in_seconds, rare.get("expires")),
         timeout=rest.timeout,
         max_attempts=rest.max_attempts,
         key=rare.get("key"),
         on_conflict=OnConflict(rare.get("on_conflict", OnConflict.RETURN)),
         python=rare.get("python"),
         executor=rest.executor,
-        retention=_seconds(rare.get("retention")),
+        retention=optional(in_seconds, rare.get("retention")),
         tags=rest.tags,
         meta=rest.meta,
         arguments=arguments_of(facts[7]),
     )
     recurs = {"cron": info.cron, "every": info.every, "timezone": info.timezone, "catch_up": info.catch_up}
     return Schedule(name=info.name, task=task, next_at=info.next_at, **recurs)  # type: ignore[arg-type]
-
-
-def _seconds(microseconds: int | None) -> float | None:
-    return None if microseconds is None else microseconds / 1_000_000

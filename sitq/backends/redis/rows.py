@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from sitq.backends.moments import in_seconds, optional
 from sitq.backends.redis.words import moment_of, text_of
 from sitq.core import Claim, OnFailure, Result, Task, TaskStatus
 
@@ -16,14 +17,6 @@ _PENDING = frozenset({b"parked", b"blocked", b"scheduled", b"ready"})
 
 def status_of(state: bytes) -> TaskStatus:
     return TaskStatus.PENDING if state in _PENDING else TaskStatus(state.decode())
-
-
-def optional_moment(word: bytes | str | None) -> datetime | None:
-    return None if word is None else moment_of(word)
-
-
-def optional_text(word: bytes | None) -> str | None:
-    return None if word is None else text_of(word)
 
 
 def arguments_of(word: bytes | None) -> str | None:
@@ -90,13 +83,13 @@ def result_of(task_id: str, row: Row) -> Result:
         task_id=task_id,
         status=status_of(state),
         value=value,
-        error=optional_text(error),
-        traceback=optional_text(traceback),
-        enqueued_at=optional_moment(enqueued),
-        started_at=optional_moment(started),
-        finished_at=optional_moment(finished),
+        error=optional(text_of, error),
+        traceback=optional(text_of, traceback),
+        enqueued_at=optional(moment_of, enqueued),
+        started_at=optional(moment_of, started),
+        finished_at=optional(moment_of, finished),
         attempt=int(attempt),
-        worker=optional_text(worker),
+        worker=optional(text_of, worker),
     )
 
 
@@ -111,13 +104,13 @@ def task_of(task_id: str, row: Row) -> Task:
         payload=payload,
         queue=text_of(queue),
         priority=int(priority or 0),
-        expires=None if expires is None else (int(expires) - int(enqueued)) / 1_000_000,
+        expires=None if expires is None else in_seconds(int(expires) - int(enqueued)),
         timeout=facts.timeout,
         max_attempts=facts.max_attempts,
-        key=optional_text(key),
-        python=optional_text(python),
+        key=optional(text_of, key),
+        python=optional(text_of, python),
         executor=facts.executor,
-        retention=None if retention is None else int(retention) / 1_000_000,
+        retention=None if retention is None else in_seconds(int(retention)),
         tags=facts.tags,
         meta=facts.meta,
         arguments=arguments_of(arguments),

@@ -1,27 +1,26 @@
 """The verbs of schedules on a Redis store. The server keeps them; which are due is computed here, by its clock."""
 
 import time
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from sitq.backends.moments import in_microseconds, since_epoch
 from sitq.backends.redis.bell import SCHEDULES, Bell
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.sights import schedule_of
 from sitq.backends.redis.tasks import refusal
-from sitq.backends.redis.words import Word, in_microseconds, moment_of, moment_word, task_words, text_of
+from sitq.backends.redis.words import Word, moment_of, task_words, text_of
+from sitq.backends.refusals import schedule_is_foreign
+from sitq.backends.schedules import due_among
 from sitq.core import new_task_id, new_task_ids
-from sitq.exceptions import ConfigurationError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 
 _SERVES = 1.0  # seconds for which a look at the schedules serves
 _NEAR = 0.1  # seconds before a moment within which it is looked at again
-_SECOND = timedelta(seconds=1)
-_NOTHING_FIRES_TWICE = timedelta(hours=1)
 
 
 def _optional(moment: datetime | None) -> Word:
-    return "" if moment is None else moment_word(moment)
+    return "" if moment is None else since_epoch(moment)
 
 
 async def put(connection: Connection, schedule: Schedule) -> ScheduleInfo:
@@ -77,9 +76,13 @@ class Calendar:
         age = time.monotonic() - self._looked_at
         if not self._serves(age):
             self._heard, self._looked_at, age = self._bell.heard(SCHEDULES), time.monotonic(), 0.0
-            self._known = _due(*await self._connection.run("schedules"))
+            self._known = await self._look()
         now, found, next_in = self._known
         return DueSchedules(now + timedelta(seconds=age), found, None if next_in is None else next_in - age)
+
+    async def _look(self) -> DueSchedules:
+        now, rows = await self._connection.run("schedules")
+        return due_among(map(schedule_of, rows), moment_of(now))
 
     def _serves(self, age: float) -> bool:
         _, found, next_in = self._known
@@ -88,31 +91,11 @@ class Calendar:
         return unchanged and age < _SERVES and not found and not is_near
 
 
-def _due(now_word: bytes, rows: Sequence[Any]) -> DueSchedules:
-    now = moment_of(now_word)
-    waiting = [(info.next_at, info) for info in map(schedule_of, rows) if info.next_at is not None and not info.paused]
-    found = sorted((at, info.name, info) for at, info in waiting if at <= now or _is_astray(info, at, now))
-    ahead = [at for at, _ in waiting if at > now]
-    next_in = (min(ahead) - now).total_seconds() if ahead else None
-    return DueSchedules(now, tuple(info for _, _, info in found), next_in)
-
-
-def _is_astray(info: ScheduleInfo, next_at: datetime, now: datetime) -> bool:
-    """Tell a moment that was planned before the clock was set back.
-
-    An interval's next one lies ahead by more than itself, and cron's last one by more than the hour within which
-    nothing fires twice.
-    """
-    if info.every is not None:
-        return next_at > now + timedelta(seconds=info.every) + _SECOND
-    return info.last_at is not None and info.last_at > now + _NOTHING_FIRES_TWICE
-
-
 async def fire(connection: Connection, firing: Firing) -> list[str] | None:
     ids = new_task_ids(len(firing.occurrences))
-    tasks = [word for pair in zip(ids, map(moment_word, firing.occurrences), strict=True) for word in pair]
+    tasks = [word for pair in zip(ids, map(since_epoch, firing.occurrences), strict=True) for word in pair]
     last = firing.occurrences[-1] if firing.occurrences else None
-    moments = (moment_word(firing.due_at), _optional(firing.next_at), _optional(last))
+    moments = (since_epoch(firing.due_at), _optional(firing.next_at), _optional(last))
     answer = await connection.run("fire", firing.schedule, *moments, *tasks, again=False)
     if answer is None:
         return None
@@ -132,8 +115,4 @@ async def run_now(connection: Connection, name: str) -> str | None:
 
 def _check_version(answer: Any, name: str) -> None:
     if answer == b"version":
-        raise other_version(name)
-
-
-def other_version(name: str) -> ConfigurationError:
-    return ConfigurationError(f"schedule {name!r} is of another version of sitq and cannot be read; schedule it again")
+        raise schedule_is_foreign(name)

@@ -3,16 +3,16 @@
 import json
 from typing import Any
 
+from sitq.backends.moments import in_seconds, optional
 from sitq.backends.redis.rows import (
     Row,
     arguments_of,
     facts_of,
     occurrence_of,
-    optional_moment,
-    optional_text,
     status_of,
 )
 from sitq.backends.redis.words import moment_of, text_of
+from sitq.backends.states import waits_for_python, waits_for_tasks
 from sitq.core import Cause, Progress, TaskStatus, WorkerInfo
 from sitq.recurring import ScheduleInfo
 from sitq.views import Attempt, OutputChunk, QueueStats, Stats, TaskInfo
@@ -41,18 +41,18 @@ def info_of(row: Row) -> TaskInfo:
         crashes=int(told["crashes"] or 0),
         enqueued_at=moment_of(told["enqueued"]),
         due_at=moment_of(told["due"]),
-        started_at=optional_moment(told["started"]),
-        finished_at=optional_moment(told["finished"]),
-        expires_at=optional_moment(told["expires"]),
+        started_at=optional(moment_of, told["started"]),
+        finished_at=optional(moment_of, told["finished"]),
+        expires_at=optional(moment_of, told["expires"]),
         timeout=facts.timeout,
-        key=optional_text(told["key"]),
-        worker=optional_text(told["worker"]),
+        key=optional(text_of, told["key"]),
+        worker=optional(text_of, told["worker"]),
         executor=facts.executor,
         cancel_requested=told["cancel"] is not None,
         stalled=bool(told["stalled"]),
         waits_for=_waits_for(told["state"], told["python"], told["waiting"]),
         arguments=arguments_of(told["arguments"]),
-        error=optional_text(told["error"]),
+        error=optional(text_of, told["error"]),
         tags=facts.tags,
         meta=facts.meta,
         progress=_progress(told["done"], told["total"], told["message"]),
@@ -63,18 +63,14 @@ def info_of(row: Row) -> TaskInfo:
 
 def _waits_for(state: bytes, python: bytes | None, waiting: bytes | None) -> str | None:
     if state == b"parked":
-        return f"a worker on Python {optional_text(python)}"
-    if state == b"blocked":
-        return "1 other task" if waiting == b"1" else f"{int(waiting or 0)} other tasks"
-    return None
+        return waits_for_python(optional(text_of, python))
+    return waits_for_tasks(int(waiting or 0)) if state == b"blocked" else None
 
 
 def _progress(done: bytes | None, total: bytes | None, message: bytes | None) -> Progress | None:
     if done is None and total is None and message is None:
         return None
-    return Progress(
-        None if done is None else float(done), None if total is None else float(total), optional_text(message)
-    )
+    return Progress(optional(float, done), optional(float, total), optional(text_of, message))
 
 
 def attempts_of(task_id: str, answer: Row) -> list[Attempt]:
@@ -89,12 +85,12 @@ def attempts_of(task_id: str, answer: Row) -> list[Attempt]:
             Attempt(
                 task_id=task_id,
                 attempt=int(number),
-                worker=optional_text(worker),
-                started_at=optional_moment(started),
-                finished_at=optional_moment(finished),
+                worker=optional(text_of, worker),
+                started_at=optional(moment_of, started),
+                finished_at=optional(moment_of, finished),
                 cause=Cause(cause.decode()) if ended and cause else None,
-                error=optional_text(error) if ended else None,
-                traceback=optional_text(traceback),
+                error=optional(text_of, error) if ended else None,
+                traceback=optional(text_of, traceback),
             )
         )
     return found
@@ -106,8 +102,8 @@ def _earlier(task_id: str, number: int, facts: dict[str, Any]) -> Attempt:
         task_id=task_id,
         attempt=number,
         worker=facts.get("w"),
-        started_at=optional_moment(facts.get("st")),
-        finished_at=optional_moment(facts.get("fi")),
+        started_at=optional(moment_of, facts.get("st")),
+        finished_at=optional(moment_of, facts.get("fi")),
         cause=Cause(cause) if cause else None,
         error=facts.get("er"),
         traceback=facts.get("tb"),
@@ -123,17 +119,17 @@ def schedule_of(row: Row) -> ScheduleInfo:
     name, cron, every, timezone, catch_up, task_name, queue, arguments, paused, next_at, last_at, created_at = row
     return ScheduleInfo(
         name=text_of(name),
-        cron=optional_text(cron),
-        every=None if every is None else int(every) / 1_000_000,
-        timezone=optional_text(timezone),
+        cron=optional(text_of, cron),
+        every=None if every is None else in_seconds(int(every)),
+        timezone=optional(text_of, timezone),
         catch_up=catch_up.decode(),
         task_name=text_of(task_name),
         queue=text_of(queue),
         created_at=moment_of(created_at),
         arguments=arguments_of(arguments),
         paused=paused is not None,
-        next_at=optional_moment(next_at),
-        last_at=optional_moment(last_at),
+        next_at=optional(moment_of, next_at),
+        last_at=optional(moment_of, last_at),
     )
 
 
@@ -165,7 +161,7 @@ def _lane(queue: str, counts: dict[str, int], paused: bool, oldest: int | None, 
         queue=queue,
         paused=paused,
         scheduled=counts.get("scheduled", 0) - late,
-        oldest_due_at=None if oldest is None else moment_of(oldest),
+        oldest_due_at=optional(moment_of, oldest),
         **by_status,
     )
 

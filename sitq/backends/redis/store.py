@@ -1,7 +1,6 @@
 """An open Redis store: its connections, and what gathers on its way there."""
 
 import asyncio
-import os
 from collections.abc import Collection, Sequence
 
 from sitq.backends.batching import Batcher
@@ -13,6 +12,7 @@ from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.neighbours import LOOK_INTERVAL
 from sitq.backends.redis.schedules import Calendar
 from sitq.backends.redis.workers import StopRequests
+from sitq.backends.refusals import schema_is_newer
 from sitq.core import Outcome, Report, Task
 from sitq.exceptions import BackendError
 
@@ -32,7 +32,6 @@ class OpenStore:
         self.finishing: Batcher[Sequence[Outcome], set[str]] = Batcher(self._finish)
         self.reporting: Batcher[Sequence[Report], None] = Batcher(self._report)
         self._loop = asyncio.get_running_loop()
-        self._pid = os.getpid()
 
     async def open(self, *, create: bool) -> None:
         """Connect, and make the store if need be.
@@ -52,41 +51,20 @@ class OpenStore:
         shown = self.connection.shown
         version = int(await self.connection.run("open", SCHEMA_VERSION, int(create)))
         if version > SCHEMA_VERSION:
-            raise BackendError(
-                f"{shown} has schema version {version}, this sitq knows {SCHEMA_VERSION}; upgrade sitq-queue"
-            )
+            raise schema_is_newer(shown, version, SCHEMA_VERSION)
         if not version and not create:
             raise BackendError(f"{shown} holds no store of this prefix; a queue or a worker makes it")
 
     async def close(self) -> None:
-        self.check_use()
         for batcher in (self.enqueuing, self.finishing, self.reporting):
             await batcher.drain()
         await self.bell.close()
         await self.connection.close()
 
-    async def abandon(self) -> None:
-        """Let go of connections whose loop has ended, or which another process opened."""
-        if self._pid == os.getpid():
+    async def abandon(self, *, forked: bool) -> None:
+        """Let go of connections whose loop has ended; those of another process are not touched."""
+        if not forked:
             await self.connection.close()
-
-    @property
-    def usable(self) -> bool:
-        """The loop that it was opened on still lives, and so does its process."""
-        return self._pid == os.getpid() and not self._loop.is_closed()
-
-    def check_use(self) -> None:
-        """Refuse a forked child, and a second loop: each would read the other's answers."""
-        if self._pid != os.getpid():
-            raise BackendError(
-                f"{self.connection.shown} was opened in process {self._pid} and cannot be used in its forked child "
-                f"{os.getpid()}; make a backend in the child"
-            )
-        if self._loop is not asyncio.get_running_loop():
-            raise BackendError(
-                f"{self.connection.shown} is open on another event loop; make one RedisBackend for each loop, "
-                "with the same URL"
-            )
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
         """Wait for the bell, or for another worker's process to die."""

@@ -3,9 +3,11 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from sitq.backends.moments import in_microseconds
 from sitq.backends.redis.connection import Connection
 from sitq.backends.redis.rows import result_of, task_of
-from sitq.backends.redis.words import Word, in_microseconds, report_words, task_words, text_of
+from sitq.backends.redis.words import Word, report_words, task_words, text_of
+from sitq.backends.refusals import key_is_held, need_is_missing
 from sitq.core import FINAL, Report, Result, Task, TaskStatus
 from sitq.exceptions import TaskQueueError
 
@@ -33,13 +35,8 @@ def refusal(answer: Sequence[Any]) -> TaskQueueError:
     _, why, *facts = answer
     first, task_id, *state = map(text_of, facts)
     if why == b"missing":
-        return TaskQueueError(
-            f"{first} needs task {task_id}, and there is none of that id; enqueue what it needs first", task_id=task_id
-        )
-    doing = "is running" if state == ["running"] else "is pending"
-    return TaskQueueError(
-        f"key {first!r} is held by task {task_id}, which {doing}; wait for it, or use another key", task_id=task_id
-    )
+        return need_is_missing(first, task_id)
+    return key_is_held(first, task_id, running=state == ["running"])
 
 
 async def results(connection: Connection, ids: Collection[str]) -> dict[str, Result]:

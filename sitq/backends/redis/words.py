@@ -2,29 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from sitq.backends.moments import in_microseconds, moment_at, optional, since_epoch
 from sitq.core import Outcome, Report, Task, WorkerInfo
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 Word = str | bytes | int
 
 
-def in_microseconds(seconds: float) -> int:
-    return round(seconds * 1_000_000)
-
-
-# Exact in both directions, unlike a float of seconds: the moment that was read is the fence of a firing.
-def moment_word(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def moment_of(word: bytes | str | int) -> datetime:
-    return _EPOCH + int(word) * _MICROSECOND
+    return moment_at(int(word))
 
 
 def text_word(text: str) -> bytes:
@@ -75,15 +64,15 @@ def rare_word(task: Task) -> str:
 @lru_cache(256)
 def _plain_rare(priority: int, expires: float | None, python: str | None, retention: float | None) -> str:
     rare: dict[str, Any] = {"priority": priority or None, "python": python}
-    rare["expires"] = None if expires is None else in_microseconds(expires)
-    rare["retention"] = None if retention is None else in_microseconds(retention)
+    rare["expires"] = optional(in_microseconds, expires)
+    rare["retention"] = optional(in_microseconds, retention)
     given = {name: value for name, value in rare.items() if value is not None}
     return json.dumps(given) if given else ""
 
 
 def _special(task: Task) -> Iterator[tuple[str, Any]]:
     if task.eta is not None:
-        yield "eta", moment_word(task.eta)
+        yield "eta", since_epoch(task.eta)
     elif task.delay > 0:
         yield "delay", in_microseconds(task.delay)
     if task.key is not None:
@@ -149,6 +138,6 @@ def worker_word(worker: WorkerInfo) -> str:
         "queues": json.dumps(worker.queues),
         "max_concurrency": worker.max_concurrency,
         "python": worker.python,
-        "started": str(moment_word(worker.started_at)),
+        "started": str(since_epoch(worker.started_at)),
     }
     return json.dumps([part for pair in facts.items() for part in pair])

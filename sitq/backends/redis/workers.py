@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from sitq.backends.moments import in_microseconds
 from sitq.backends.redis.bell import STOP, Bell
 from sitq.backends.redis.connection import Connection
-from sitq.backends.redis.words import Word, in_microseconds, text_of, worker_word
+from sitq.backends.redis.words import Word, text_of, worker_word
 from sitq.core import WorkerInfo
 
 

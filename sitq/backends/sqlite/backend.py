@@ -1,32 +1,26 @@
 """The contract on one SQLite file."""
 
-import asyncio
-import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from os import PathLike, fspath
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from sitq.backends.base import Backend
-from sitq.backends.sqlite import dependencies, moving, output, reads, schedules, sharing, tasks
-from sitq.backends.sqlite.claims import ClaimVerbs, Demand
-from sitq.backends.sqlite.connection import Connection
-from sitq.backends.sqlite.files import StoreFile, full_path, store_file
-from sitq.backends.sqlite.owners import Owners, heartbeat
-from sitq.backends.sqlite.watch import Bell
-from sitq.backends.sqlite.writer import Writer
+from sitq.backends.opening import Opening
+from sitq.backends.sqlite import acting, dependencies, moving, output, reads, schedules, sharing, tasks
+from sitq.backends.sqlite.claims import Demand
+from sitq.backends.sqlite.files import full_path, store_file
+from sitq.backends.sqlite.owners import heartbeat
+from sitq.backends.sqlite.store import OpenStore
 from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerInfo
-from sitq.exceptions import BackendError, ConfigurationError, ValidationError
+from sitq.exceptions import ConfigurationError, ValidationError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 from sitq.views import Attempt, OutputChunk, Stats, TaskInfo, TaskQuery
 
-T = TypeVar("T")
-
 _OLDEST_SQLITE = (3, 36)  # RETURNING, UPDATE FROM, shared memory databases
-_LOOK = 0.2  # seconds between two looks whether another worker's process has died
 
 
 class SQLiteBackend(Backend):
@@ -69,43 +63,38 @@ class SQLiteBackend(Backend):
         self._options: dict[str, Any] = {"durability": durability, "lock_timeout": lock_timeout, "clock": clock}
         self._create = create and not read_only
         self._read_only = read_only
-        self._open: _OpenStore | None = None
-        self._opening: asyncio.Lock | None = None
+        self._opening = Opening(self.path, self._open_store, read_only=read_only)
 
     def __repr__(self) -> str:
         return f"SQLiteBackend({self.path!r})"
 
     @property
     def connected(self) -> bool:
-        return self._open is not None and self._open.usable
+        return self._opening.usable
 
     def twin(self) -> "SQLiteBackend":
         return SQLiteBackend(self.path, create=self._create, read_only=self._read_only, **self._options)
 
     async def connect(self) -> None:
-        if self.connected:
-            self._store.check_use()
-            return
-        if self._open is not None:
-            self._open.abandon()
-            self._open = self._opening = None
-        self._opening = self._opening or asyncio.Lock()
-        async with self._opening:
-            if self._open is None:
-                self._open = await _OpenStore.open(self._file(), create=self._create, **self._options)
-
-    def _file(self) -> StoreFile:
-        return replace(store_file(self.path), read_only=self._read_only)
+        await self._opening.open()
 
     async def close(self) -> None:
-        store, self._open, self._opening = self._open, None, None
-        if store is not None and store.usable:
-            await store.close()
-        elif store is not None:
-            store.abandon()
+        await self._opening.close()
+
+    async def _open_store(self) -> OpenStore:
+        file = replace(store_file(self.path), read_only=self._read_only)
+        return await OpenStore.open(file, create=self._create, **self._options)
+
+    @property
+    def _store(self) -> OpenStore:
+        return self._opening.store
+
+    @property
+    def _writable(self) -> OpenStore:
+        return self._opening.writable
 
     async def enqueue(self, tasks_: Sequence[Task]) -> list[str]:
-        return cast(list[str], await self._store.write(tasks.enqueue, tasks_, rows=len(tasks_)))
+        return cast(list[str], await self._writable.write(tasks.enqueue, tasks_, rows=len(tasks_)))
 
     async def enqueue_on(self, connection: object, tasks_: Sequence[Task]) -> list[str]:
         return await sharing.enqueue_on(connection, self.path, self._options["clock"], tasks_)
@@ -120,53 +109,53 @@ class SQLiteBackend(Backend):
         return (await self.exchange((), worker_id, queues, limit=limit, lease=lease))[1]
 
     async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
-        return (await self._store.exchange(outcomes, Demand()))[0]
+        return (await self._writable.exchange(outcomes, Demand()))[0]
 
     async def exchange(
         self, outcomes: Sequence[Outcome], worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float
     ) -> tuple[set[str], list[Claim]]:
-        return await self._store.exchange(outcomes, Demand(worker_id=worker_id, queues=queues, limit=limit))
+        return await self._writable.exchange(outcomes, Demand(worker_id=worker_id, queues=queues, limit=limit))
 
     async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
-        return cast(set[str], await self._store.write(heartbeat, (worker, claims, lease)))
+        return cast(set[str], await self._writable.write(heartbeat, (worker, claims, lease)))
 
     async def inputs(self, task_id: str) -> dict[str, Result]:
         return await self._store.read(dependencies.inputs, task_id)
 
     async def report(self, reports: Sequence[Report]) -> None:
-        await self._store.write(output.report, reports)
+        await self._writable.write(output.report, reports)
 
     async def stop_requests(self, worker_id: str) -> set[str]:
         return await self._store.read(reads.stop_requests, worker_id)
 
     async def cancel(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._store.write(tasks.cancel, ids))
+        return cast(set[str], await self._writable.write(acting.cancel, ids))
 
     async def requeue(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._store.write(tasks.requeue, ids))
+        return cast(set[str], await self._writable.write(acting.requeue, ids))
 
     async def run_now(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._store.write(tasks.run_now, ids))
+        return cast(set[str], await self._writable.write(acting.run_now, ids))
 
     async def delete(self, ids: Collection[str]) -> set[str]:
-        return cast(set[str], await self._store.write(tasks.delete, ids))
+        return cast(set[str], await self._writable.write(acting.delete, ids))
 
     async def purge(
         self, *, older_than: float | None = None, statuses: Collection[TaskStatus] | None = None, limit: int = 500
     ) -> int:
-        return cast(int, await self._store.write(tasks.purge, (older_than, statuses, limit)))
+        return cast(int, await self._writable.write(acting.purge, (older_than, statuses, limit)))
 
     async def set_paused(self, queue: str, paused: bool) -> None:
-        await self._store.write(tasks.set_paused, (queue, paused))
+        await self._writable.write(acting.set_paused, (queue, paused))
 
     async def put_schedule(self, schedule: Schedule) -> ScheduleInfo:
-        return cast(ScheduleInfo, await self._store.write(schedules.put, schedule, rows=1))
+        return cast(ScheduleInfo, await self._writable.write(schedules.put, schedule, rows=1))
 
     async def remove_schedule(self, name: str) -> bool:
-        return cast(bool, await self._store.write(schedules.remove, name, rows=1))
+        return cast(bool, await self._writable.write(schedules.remove, name, rows=1))
 
     async def set_schedule_paused(self, name: str, paused: bool, *, next_at: datetime | None = None) -> bool:
-        return cast(bool, await self._store.write(schedules.set_paused, (name, paused, next_at), rows=1))
+        return cast(bool, await self._writable.write(schedules.set_paused, (name, paused, next_at), rows=1))
 
     async def schedules(self) -> list[ScheduleInfo]:
         return await self._store.read(schedules.list_all, None)
@@ -176,16 +165,16 @@ class SQLiteBackend(Backend):
 
     async def fire(self, firing: Firing) -> list[str] | None:
         rows = 1 + len(firing.occurrences)
-        return cast("list[str] | None", await self._store.write(schedules.fire, firing, rows=rows))
+        return cast("list[str] | None", await self._writable.write(schedules.fire, firing, rows=rows))
 
     async def run_schedule_now(self, name: str) -> str | None:
-        return cast("str | None", await self._store.write(schedules.run_now, name, rows=1))
+        return cast("str | None", await self._writable.write(schedules.run_now, name, rows=1))
 
     async def restore(self, ended: Sequence[tuple[Task, Result]]) -> set[str]:
-        return cast(set[str], await self._store.write(moving.restore, ended, rows=len(ended)))
+        return cast(set[str], await self._writable.write(moving.restore, ended, rows=len(ended)))
 
     async def stored_schedules(self) -> list[Schedule]:
-        return await self._store.read(moving.stored_schedules, None)
+        return await self._store.read(schedules.stored_schedules, None)
 
     async def list_tasks(self, query: TaskQuery) -> list[TaskInfo]:
         return await self._store.read(reads.list_tasks, (query, self._store.now()))
@@ -207,127 +196,3 @@ class SQLiteBackend(Backend):
 
     async def wait(self, keys: Collection[str], *, timeout: float) -> None:
         await self._store.wait(keys, timeout=timeout)
-
-    @property
-    def _store(self) -> "_OpenStore":
-        if self._open is None:
-            raise BackendError(f"{self.path} is not open; connect() first, or use `async with`")
-        return self._open
-
-
-class _OpenStore:
-    """The connections of an open backend; they belong to one event loop of one process."""
-
-    def __init__(self, writer: Connection, bell: Bell, options: dict[str, Any]) -> None:
-        self.path = writer.file.path
-        self._options = options
-        self._writing = writer
-        self._reading: Connection | None = writer if writer.file.in_memory or writer.file.read_only else None
-        self._reader_lock = asyncio.Lock()
-        self._bell = bell
-        self._clock = writer.clock
-        self._owners = Owners(writer.clock)
-        self._exchange = ClaimVerbs(self._owners).exchange
-        self._writer = Writer(writer, self._publish)
-        self._next_due: int | None = None
-        self._loop = asyncio.get_running_loop()
-        self._pid = os.getpid()
-
-    @classmethod
-    async def open(cls, file: StoreFile, *, create: bool, **options: Any) -> "_OpenStore":
-        file.prepare(create=create)
-        writer = Connection(file, query_only=file.read_only, **options)
-        await writer.open(create=create)
-        return cls(writer, Bell(file), options)
-
-    @property
-    def usable(self) -> bool:
-        """The loop that it was opened on still lives, and so does its process."""
-        return self._pid == os.getpid() and not self._loop.is_closed()
-
-    def check_use(self) -> None:
-        """Refuse a forked child, and a second loop: replies of the database thread would go to the first."""
-        if self._pid != os.getpid():
-            raise BackendError(
-                f"{self.path} was opened in process {self._pid} and cannot be used in its forked child "
-                f"{os.getpid()}; make a backend in the child"
-            )
-        if self._loop is not asyncio.get_running_loop():
-            raise BackendError(
-                f"{self.path} is open on another event loop; make one SQLiteBackend for each loop, on the same path"
-            )
-
-    async def close(self) -> None:
-        self.check_use()
-        await self._writer.drain()
-        self._bell.close()
-        if self._reading is not None and self._reading is not self._writing:
-            await self._reading.close()
-        await self._writing.close()
-
-    def abandon(self) -> None:
-        """Let go of connections whose loop has ended or which another process opened."""
-        if self._pid == os.getpid():
-            self._bell.close()
-        self._writing.abandon()
-        if self._reading is not None:
-            self._reading.abandon()
-
-    async def write(self, verb: Callable[..., Any], request: Any, **rows: int) -> Any:
-        self.check_use()
-        if self._writing.file.read_only:
-            raise BackendError(f"{self.path} is open for reading only; open it without read_only to change tasks")
-        return await self._writer.do(verb, request, **rows)
-
-    async def exchange(self, outcomes: Sequence[Outcome], demand: Demand) -> tuple[set[str], list[Claim]]:
-        answer = await self.write(self._exchange, (outcomes, demand), rows=len(outcomes) + demand.limit)
-        return cast(tuple[set[str], list[Claim]], answer)
-
-    async def read(self, function: Callable[[sqlite3.Connection, Any], T], argument: Any) -> T:
-        self.check_use()
-        reader = await self._reader()
-        return await reader.call(_read, reader, function, argument)
-
-    async def wait(self, keys: Collection[str], *, timeout: float) -> None:
-        """Wait for the bell, for a task to become due, or for another worker's process to die."""
-        self.check_use()
-        deadline = self._loop.time() + timeout
-        while (left := deadline - self._loop.time()) > 0:
-            due = self._next_due  # which another one who waits may have forgotten when this one wakes
-            step = min(left, _LOOK, self._seconds_until(due))
-            if step <= 0 or await self._bell.wait(keys, timeout=step) or self._owners.notice_death():
-                break
-            if self._seconds_until(due) <= 0:
-                break
-        if self._seconds_until(self._next_due) <= 0:
-            self._next_due = None
-
-    async def _reader(self) -> Connection:
-        """Open the reading connection when it is first needed: a read never waits for a write lock."""
-        if self._reading is None:
-            async with self._reader_lock:
-                if self._reading is None:
-                    reader = Connection(self._writing.file, query_only=True, **self._options)
-                    await reader.open()
-                    reader.identity = self._writing.identity
-                    self._reading = reader
-        return self._reading
-
-    def _publish(self, wakes: Iterable[str], due: int | None) -> None:
-        if due is not None and (self._next_due is None or due < self._next_due):
-            self._next_due = due
-        self._bell.ring(wakes)
-
-    def now(self) -> int:
-        """Microseconds since the epoch."""
-        return round(self._clock() * 1_000_000)
-
-    def _seconds_until(self, moment: int | None) -> float:
-        return float("inf") if moment is None else (moment - self.now()) / 1_000_000
-
-
-def _read(
-    raw: sqlite3.Connection, reader: Connection, function: Callable[[sqlite3.Connection, Any], T], argument: Any
-) -> T:
-    reader.check_identity()
-    return reader.patiently(lambda: function(raw, argument))  # with a rollback journal a writer can be in the way

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from sitq.backends.moments import in_microseconds, in_seconds, optional
 from sitq.backends.sqlite.dependencies import settle_finished
+from sitq.backends.sqlite.endings import expire, remember, stop_between_attempts
 from sitq.backends.sqlite.occurrences import occurrence_of
 from sitq.backends.sqlite.owners import Owners
-from sitq.backends.sqlite.schema import INLINE_LIMIT, PARKED, PAYLOAD, READY, RUNNING, SCHEDULED, STATES, VALUE
-from sitq.backends.sqlite.tasks import expire, remember, slices, stop_between_attempts
+from sitq.backends.sqlite.schema import INLINE_LIMIT, PAYLOAD, VALUE
+from sitq.backends.sqlite.tasks import slices
 from sitq.backends.sqlite.writer import CollisionError, Transaction
+from sitq.backends.states import PARKED, READY, RUNNING, SCHEDULED, STATES
 from sitq.core import Cause, Claim, Outcome
 
 _WIDEST = 32  # outcomes in one statement
@@ -190,7 +193,7 @@ def _as_claim(transaction: Transaction, row: _Row) -> Claim:
         failures=failures,
         crashes=crashes,
         max_attempts=max_attempts,
-        timeout=None if timeout is None else timeout / 1_000_000,
+        timeout=optional(in_seconds, timeout),
         executor=executor,
         waited=bool(row[15]),
         meta=json.loads(row[16]) if row[16] else None,
@@ -256,7 +259,7 @@ def _write_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> int:
             None if value is not None and len(value) > INLINE_LIMIT else value,
             outcome.error,
             outcome.traceback,
-            round(outcome.duration * 1_000_000),
+            in_microseconds(outcome.duration),
         )
     now = transaction.now
     return transaction.execute(_finish_statement(len(outcomes)), (now, now, now, *values)).rowcount
@@ -281,7 +284,7 @@ def _put_back(transaction: Transaction, outcome: Outcome) -> bool:
     if cancelled:
         stop_between_attempts(transaction, seq, outcome.id, queue)
         return True
-    due_at = now + round(outcome.delay * 1_000_000)
+    due_at = now + in_microseconds(outcome.delay)
     state = SCHEDULED if outcome.delay > 0 else READY
     failed = outcome.cause in (Cause.ERROR, Cause.TIMEOUT)
     transaction.execute(_PUT_BACK, (state, due_at, outcome.error, failed, outcome.cause is Cause.LOST, seq))

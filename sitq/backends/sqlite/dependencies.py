@@ -5,11 +5,11 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from sitq.backends.refusals import need_is_missing
 from sitq.backends.sqlite.reads import results
-from sitq.backends.sqlite.schema import BLOCKED, CANCELLED, FAILED, READY, SCHEDULED, SUCCESS
 from sitq.backends.sqlite.writer import Transaction
+from sitq.backends.states import BLOCKED, CANCELLED, FAILED, READY, SCHEDULED, SUCCESS
 from sitq.core import Cause, OnFailure, Outcome, Result, Task
-from sitq.exceptions import TaskQueueError
 
 
 class Ended(NamedTuple):
@@ -42,10 +42,7 @@ def insert(transaction: Transaction, seq: int, task: Task, queue: str, state: in
     }
     for task_id in (*task.needs, *task.after):
         if task_id not in found:
-            raise TaskQueueError(
-                f"{task.name} needs task {task_id}, and there is none of that id; enqueue what it needs first",
-                task_id=task_id,
-            )
+            raise need_is_missing(task.name, task_id)
     taken = frozenset(task.needs)
     transaction.raw.executemany(_NEED, [(needed, seq, key in taken) for key, (needed, _) in found.items()])
     waiting = sum(status < SUCCESS for _, status in found.values())

@@ -3,11 +3,11 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
+from sitq.backends.moments import since_epoch
 from sitq.backends.sqlite.occurrences import OF_SCHEDULE
-from sitq.backends.sqlite.schema import FAILED, STATES
+from sitq.backends.states import FAILED, STATES
 from sitq.core import TaskStatus
 from sitq.views import Order, TaskQuery
 
@@ -98,18 +98,14 @@ _UNTIL = """enqueued_at <= :until and task.seq < coalesce((select case when enqu
 def _of_time(query: TaskQuery) -> list[_Condition]:
     found: list[_Condition] = []
     if query.since is not None:
-        since = _microseconds(query.since)
+        since = since_epoch(query.since)
         found.append((_SINCE, {"since": since, "since_id": _id_at(since)}))
         if query.order == Order.ENDED:
             found.append(("finished_at >= :since", {}))  # what ended before it came does not end the walk by itself
     if query.until is not None:
-        until = _microseconds(query.until)
+        until = since_epoch(query.until)
         found.append((_UNTIL, {"until": until, "until_id": _id_at(until + 1000)}))
     return found
-
-
-def _microseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
 
 
 def _id_at(microseconds: int) -> str:

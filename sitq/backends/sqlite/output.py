@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
+from sitq.backends.moments import moment_at
 from sitq.backends.sqlite.writer import Transaction
-from sitq.core import Progress, Report
+from sitq.core import Report
 from sitq.views import OutputChunk
 
 _RUNNING = "select seq from task where id = ? and state = 2 and attempt = ?"
@@ -59,9 +59,4 @@ def output_tail(raw: sqlite3.Connection, request: tuple[str, int]) -> list[Outpu
 
 def _chunk(row: tuple[int, int, str, int, str]) -> OutputChunk:
     seq, attempt, stream, written_at, text = row
-    return OutputChunk(seq, attempt, stream, datetime.fromtimestamp(written_at / 1_000_000, UTC), text)
-
-
-def progress_of(done: float | None, total: float | None, message: str | None) -> Progress | None:
-    """Make a record of a row's columns; None when the task said nothing."""
-    return None if done is None and total is None and message is None else Progress(done, total, message)
+    return OutputChunk(seq, attempt, stream, moment_at(written_at), text)

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from sitq._process import ProcessIdentity
-from sitq.backends.sqlite.schema import READY, RUNNING
-from sitq.backends.sqlite.tasks import remember, stop_between_attempts
+from sitq.backends.moments import in_microseconds, in_seconds, since_epoch
+from sitq.backends.sqlite.endings import remember, stop_between_attempts
 from sitq.backends.sqlite.writer import Transaction
+from sitq.backends.states import READY, RUNNING
 from sitq.core import Cause, WorkerInfo
 
-_LOOK_INTERVAL = 0.2  # seconds between two looks at the other workers
+LOOK_INTERVAL = 0.2  # seconds between two looks at the other workers
 _JUMP = 1.0  # seconds by which wall time may outrun monotonic time before a suspend is assumed
 
 _NEIGHBOURS = """select seq, id, host, pid, process, lease, expires_at from worker
@@ -29,7 +30,7 @@ class Owners:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._looked_at = -_LOOK_INTERVAL
+        self._looked_at = -LOOK_INTERVAL
         self._wall, self._wall_read_at = clock(), time.monotonic()
         self._no_lease_ends_before = 0.0
         self._neighbours: tuple[ProcessIdentity, ...] = ()
@@ -38,10 +39,10 @@ class Owners:
     def release_dead(self, transaction: Transaction, own_seq: int) -> None:
         """Give back what dead workers held, at most a few times a second. Reads only when all live."""
         monotonic = time.monotonic()
-        if monotonic - self._looked_at < _LOOK_INTERVAL and not self._one_died:
+        if monotonic - self._looked_at < LOOK_INTERVAL and not self._one_died:
             return
         rows = transaction.execute(_NEIGHBOURS, (own_seq,)).fetchall()
-        self._notice_suspend(monotonic, max((row[5] for row in rows), default=0) / 1_000_000)
+        self._notice_suspend(monotonic, in_seconds(max((row[5] for row in rows), default=0)))
         neighbours = []
         for seq, worker_id, host, pid, process, lease, expires_at in rows:
             identity = ProcessIdentity(host, pid, process)
@@ -112,7 +113,7 @@ def heartbeat(transaction: Transaction, requests: Sequence[Beat]) -> list[set[st
 
 
 def _beat(transaction: Transaction, worker: WorkerInfo, claims: Mapping[str, int], lease: float) -> set[str]:
-    now, length = transaction.now, round(lease * 1_000_000)
+    now, length = transaction.now, in_microseconds(lease)
     row = transaction.execute(_RENEW, (now, length, now + length, worker.id)).fetchone()
     if row is None:
         if lease > 0:
@@ -127,7 +128,7 @@ def _beat(transaction: Transaction, worker: WorkerInfo, claims: Mapping[str, int
 
 def _register(transaction: Transaction, worker: WorkerInfo, length: int) -> None:
     queues = None if worker.queues is None else json.dumps(worker.queues)
-    started_at = round(worker.started_at.timestamp() * 1_000_000)
+    started_at = since_epoch(worker.started_at)
     identity = (worker.id, worker.host, worker.pid, worker.process, queues, worker.max_concurrency, worker.python)
     now = transaction.now
     transaction.execute(_REGISTER, (*identity, started_at, now, length, now + length))

@@ -2,16 +2,24 @@
 
 import json
 import sqlite3
-from collections import defaultdict
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Collection
 
+from sitq.backends.moments import moment_at, optional
+from sitq.backends.rows import (
+    MICROSECONDS,
+    Counts,
+    Row,
+    attempt_of,
+    counts_of,
+    info_of,
+    queue_stats_of,
+    result_of,
+    task_of,
+    worker_of,
+)
 from sitq.backends.sqlite.listing import selection
 from sitq.backends.sqlite.occurrences import occurrence_of
-from sitq.backends.sqlite.output import progress_of
-from sitq.backends.sqlite.schema import BLOCKED, PARKED, READY, SCHEDULED, STATES, STATUS
-from sitq.core import Cause, OnFailure, Result, Task, TaskStatus, WorkerInfo
+from sitq.core import Result, Task
 from sitq.views import Attempt, QueueStats, Stats, TaskInfo, TaskQuery
 
 _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, traceback, enqueued_at,
@@ -21,31 +29,9 @@ _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, tra
   where task.id in (select value from json_each(?))"""
 
 
-def instant(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _certain(microseconds)
-
-
-def _certain(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
-
-
 def results(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Result]:
-    found = {}
-    for row in raw.execute(_RESULTS, (json.dumps(list(ids)),)):
-        status = STATUS[row[1]]
-        found[row[0]] = Result(
-            task_id=row[0],
-            status=status,
-            value=row[2] if status is TaskStatus.SUCCESS else None,
-            error=row[3],
-            traceback=row[4],
-            enqueued_at=instant(row[5]),
-            started_at=instant(row[6]),
-            finished_at=instant(row[7]),
-            attempt=row[8],
-            worker=row[9],
-        )
-    return found
+    rows = raw.execute(_RESULTS, (json.dumps(list(ids)),))
+    return {row[0]: result_of(row, MICROSECONDS) for row in rows}
 
 
 _TASKS = """select id, name, coalesce(payload, blob.data), queue, priority, expires_at - enqueued_at, timeout,
@@ -55,42 +41,18 @@ _TASKS = """select id, name, coalesce(payload, blob.data), queue, priority, expi
 
 def tasks(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Task]:
     rows = raw.execute(_TASKS, (json.dumps(list(ids)),)).fetchall()
-    return {row[0]: _task(row) if row[15] is None else _with_needs(raw, _task(row), row[16]) for row in rows}
+    return {row[0]: _task(raw, row) for row in rows}
 
 
 _NEEDED = """select needed.id, takes from dependency join task needed on needed.seq = dependency.needs
   where dependency.task = ? order by needed.seq"""
 
 
-def _with_needs(raw: sqlite3.Connection, task: Task, seq: int) -> Task:
-    needed = raw.execute(_NEEDED, (seq,)).fetchall()
-    needs, after = (tuple(task_id for task_id, takes in needed if takes == wanted) for wanted in (1, 0))
-    return task._replace(needs=needs, after=after)
-
-
-def _task(row: Sequence[Any]) -> Task:
-    return Task(
-        id=row[0],
-        name=row[1],
-        payload=row[2] or b"",
-        queue=row[3],
-        priority=row[4],
-        expires=_seconds(row[5]),
-        timeout=_seconds(row[6]),
-        max_attempts=row[7],
-        key=row[8],
-        python=row[9],
-        executor=row[10],
-        retention=_seconds(row[11]),
-        tags=tuple(json.loads(row[12])) if row[12] else (),
-        meta=json.loads(row[13]) if row[13] else None,
-        arguments=row[14],
-        on_failure=OnFailure(row[15] or OnFailure.CANCEL),
-    )
-
-
-def _seconds(microseconds: int | None) -> float | None:
-    return None if microseconds is None else microseconds / 1_000_000
+def _task(raw: sqlite3.Connection, row: Row) -> Task:
+    *columns, seq = row
+    needed = raw.execute(_NEEDED, (seq,)).fetchall() if row[15] is not None else []
+    needs, after = ([task_id for task_id, takes in needed if takes == wanted] for wanted in (1, 0))
+    return task_of(columns, MICROSECONDS, needs=needs, after=after)
 
 
 _INFO = """select task.id, name, task.queue, state, priority, attempt, max_attempts, failures, crashes,
@@ -109,47 +71,9 @@ def list_tasks(raw: sqlite3.Connection, request: tuple[TaskQuery, int]) -> list[
     return [_info(row) for row in raw.execute(statement, parameters)]
 
 
-def _info(row: Sequence[Any]) -> TaskInfo:
-    state = row[3]
+def _info(row: Row) -> TaskInfo:
     schedule, scheduled_at = occurrence_of(row[29])
-    return TaskInfo(
-        id=row[0],
-        name=row[1],
-        queue=row[2],
-        status=STATUS[state],
-        priority=row[4],
-        attempt=row[5],
-        max_attempts=row[6],
-        failures=row[7],
-        crashes=row[8],
-        enqueued_at=_certain(row[9]),
-        due_at=_certain(row[10]),
-        started_at=instant(row[11]),
-        finished_at=instant(row[12]),
-        expires_at=instant(row[13]),
-        timeout=_seconds(row[14]),
-        key=row[15],
-        worker=row[16],
-        executor=row[17],
-        cancel_requested=bool(row[18]),
-        stalled=STATUS[state] is TaskStatus.RUNNING and bool(row[19]),
-        waits_for=_waits_for(state, row[20], row[28]),
-        arguments=row[21],
-        error=row[22],
-        tags=tuple(json.loads(row[23])) if row[23] else (),
-        meta=json.loads(row[24]) if row[24] else None,
-        progress=progress_of(*row[25:28]),
-        schedule=schedule,
-        scheduled_at=scheduled_at,
-    )
-
-
-def _waits_for(state: int, python: str | None, waiting: int) -> str | None:
-    if state == PARKED:
-        return f"a worker on Python {python}"
-    if state == BLOCKED:
-        return "1 other task" if waiting == 1 else f"{waiting} other tasks"
-    return None
+    return info_of(row, MICROSECONDS, schedule=schedule, scheduled_at=scheduled_at)
 
 
 _ATTEMPTS = """select attempt.attempt, worker.id, attempt.started_at, attempt.finished_at, cause, error, traceback
@@ -164,19 +88,7 @@ _LAST = """select attempt, worker.id, task.started_at, finished_at, cause, error
 
 def attempts(raw: sqlite3.Connection, task_id: str) -> list[Attempt]:
     rows = raw.execute(_ATTEMPTS, (task_id,)).fetchall() + raw.execute(_LAST, (task_id,)).fetchall()
-    return [
-        Attempt(
-            task_id=task_id,
-            attempt=number,
-            worker=worker,
-            started_at=instant(started_at),
-            finished_at=instant(finished_at),
-            cause=None if finished_at is None or cause is None else Cause(cause),
-            error=error if finished_at is not None else None,
-            traceback=traceback,
-        )
-        for number, worker, started_at, finished_at, cause, error, traceback in rows
-    ]
+    return [attempt_of(task_id, row, MICROSECONDS) for row in rows]
 
 
 # For each priority in use one look at the head of the index: a plain min() would walk all that is ready.
@@ -187,7 +99,7 @@ _OLDEST = """with recursive step(priority) as (
   from step where step.priority is not null)
 select min((select due_at from task where state = 1 and queue = :queue and task.priority = step.priority
   order by due_at limit 1)) from step where step.priority is not null"""
-# Due tasks stay in the scheduled state until the next claim makes them ready.
+_COUNTS = "select queue, state, n from counter where n > 0"
 _DUE = "select queue, count(*) from task where state = 0 and due_at <= ? group by queue"
 _WORKERS = """select id, host, pid, process, queues, max_concurrency, python, started_at, seen_at,
   stopped_at is null and expires_at >= ?, (select count(*) from task where state = 2 and worker = worker.seq)
@@ -196,41 +108,17 @@ _RECENT = 3600 * 1_000_000  # a stopped worker is shown for an hour
 
 
 def stats(raw: sqlite3.Connection, now: int) -> Stats:
-    counts: dict[str, dict[int, int]] = defaultdict(dict)
-    for queue, state, n in raw.execute("select queue, state, n from counter where n > 0"):
-        counts[queue][state] = n
+    counts = counts_of(raw.execute(_COUNTS), raw.execute(_DUE, (now,)))
     paused = {queue for (queue,) in raw.execute("select queue from paused")}
-    for queue, due in raw.execute(_DUE, (now,)):
-        counts[queue][SCHEDULED] -= due
-        counts[queue][READY] = counts[queue].get(READY, 0) + due
     return Stats(
-        queues=tuple(_queue_stats(raw, queue, counts[queue], queue in paused) for queue in sorted({*counts, *paused})),
-        workers=tuple(_worker(row) for row in raw.execute(_WORKERS, (now, now - _RECENT))),
+        queues=tuple(_queue_stats(raw, queue, counts, queue in paused) for queue in sorted({*counts, *paused})),
+        workers=tuple(worker_of(row, MICROSECONDS) for row in raw.execute(_WORKERS, (now, now - _RECENT))),
     )
 
 
-def _queue_stats(raw: sqlite3.Connection, queue: str, counts: dict[int, int], paused: bool) -> QueueStats:
-    by_status = {str(status): sum(counts.get(state, 0) for state in states) for status, states in STATES.items()}
+def _queue_stats(raw: sqlite3.Connection, queue: str, counts: Counts, paused: bool) -> QueueStats:
     (oldest,) = raw.execute(_OLDEST, {"queue": queue}).fetchone()
-    return QueueStats(
-        queue=queue, paused=paused, scheduled=counts.get(SCHEDULED, 0), oldest_due_at=instant(oldest), **by_status
-    )
-
-
-def _worker(row: Sequence[Any]) -> WorkerInfo:
-    return WorkerInfo(
-        id=row[0],
-        host=row[1],
-        pid=row[2],
-        process=row[3],
-        queues=None if row[4] is None else tuple(json.loads(row[4])),
-        max_concurrency=row[5],
-        python=row[6],
-        started_at=_certain(row[7]),
-        seen_at=_certain(row[8]),
-        alive=bool(row[9]),
-        running=row[10],
-    )
+    return queue_stats_of(queue, counts, paused=paused, oldest_due_at=optional(moment_at, oldest))
 
 
 _STOP_REQUESTS = """select id from task where state = 2 and cancel = 1

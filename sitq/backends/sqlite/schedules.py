@@ -4,20 +4,16 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
-from sitq.backends.sqlite.occurrences import exact_moment, in_microseconds, occurrence_text
+from sitq.backends.moments import in_microseconds, in_seconds, moment_at, optional, since_epoch
+from sitq.backends.rows import MICROSECONDS, schedule_info_of, stored_call, stored_schedule_of
+from sitq.backends.schedules import options_of
+from sitq.backends.sqlite.occurrences import occurrence_text
 from sitq.backends.sqlite.tasks import enqueue
 from sitq.backends.sqlite.writer import Transaction
-from sitq.core import Task, new_task_id
-from sitq.exceptions import ConfigurationError, TaskQueueError
+from sitq.core import Task
+from sitq.exceptions import TaskQueueError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
-
-
-def _optional(moment: datetime | None) -> int | None:
-    return None if moment is None else in_microseconds(moment)
-
 
 _INFO = """name, cron, every, timezone, catch_up, task_name, queue,
   iif(json_valid(options), json_extract(options, '$.arguments'), null), paused, next_at, last_at, created_at"""
@@ -41,21 +37,12 @@ def put(transaction: Transaction, requests: Sequence[Schedule]) -> list[Schedule
 
 def _put(transaction: Transaction, schedule: Schedule) -> ScheduleInfo:
     task = schedule.task
-    every = None if schedule.every is None else round(schedule.every * 1_000_000)
+    every, next_at = optional(in_microseconds, schedule.every), optional(since_epoch, schedule.next_at)
     recurs = (schedule.name, schedule.cron, every, schedule.timezone, schedule.catch_up)
-    call = (task.name, task.queue, json.dumps(_options(task)), task.payload)
+    call = (task.name, task.queue, json.dumps(options_of(task)), task.payload)
     transaction.wakes.add(task.queue)
-    (row,) = transaction.execute(_PUT, (*recurs, *call, _optional(schedule.next_at), transaction.now)).fetchall()
-    return _info(row)
-
-
-# What a task has beside its name, lane and bytes, kept as JSON; a schedule decides when it is due.
-_DEFAULTS = {name: default for name, default in Task._field_defaults.items() if name not in ("queue", "eta", "delay")}
-
-
-def _options(task: Task) -> dict[str, Any]:
-    values = {name: getattr(task, name) for name in _DEFAULTS}
-    return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+    (row,) = transaction.execute(_PUT, (*recurs, *call, next_at, transaction.now)).fetchall()
+    return schedule_info_of(row, MICROSECONDS)
 
 
 def remove(transaction: Transaction, requests: Sequence[str]) -> list[bool]:
@@ -74,14 +61,14 @@ def set_paused(transaction: Transaction, requests: Sequence[tuple[str, bool, dat
         if paused:
             queues = transaction.execute(_PAUSE, (name,)).fetchall()
         else:
-            queues = transaction.execute(_RESUME, (_optional(next_at), name)).fetchall()
+            queues = transaction.execute(_RESUME, (optional(since_epoch, next_at), name)).fetchall()
         transaction.wakes.update(queue for (queue,) in queues)
         answers.append(bool(queues))
     return answers
 
 
 def list_all(raw: sqlite3.Connection, _: None = None) -> list[ScheduleInfo]:
-    return [_info(row) for row in raw.execute(f"select {_INFO} from schedule order by name")]
+    return [schedule_info_of(row, MICROSECONDS) for row in raw.execute(f"select {_INFO} from schedule order by name")]
 
 
 # After the clock was set back, moments that were planned before lie too far ahead: an interval's next one by more than
@@ -93,27 +80,9 @@ _NEXT = "select min(next_at) from schedule where paused = 0 and next_at > ?"
 
 
 def due(raw: sqlite3.Connection, now: int) -> DueSchedules:
-    schedules = tuple(_info(row) for row in raw.execute(_DUE, {"now": now}))
+    schedules = tuple(schedule_info_of(row, MICROSECONDS) for row in raw.execute(_DUE, {"now": now}))
     (next_at,) = raw.execute(_NEXT, (now,)).fetchone()
-    return DueSchedules(exact_moment(now), schedules, None if next_at is None else (next_at - now) / 1_000_000)
-
-
-def _info(row: Sequence[Any]) -> ScheduleInfo:
-    name, cron, every, timezone, catch_up, task_name, queue, arguments, paused, next_at, last_at, created_at = row
-    return ScheduleInfo(
-        name=name,
-        cron=cron,
-        every=None if every is None else every / 1_000_000,
-        timezone=timezone,
-        catch_up=catch_up,
-        task_name=task_name,
-        queue=queue,
-        created_at=exact_moment(created_at),
-        arguments=arguments,
-        paused=bool(paused),
-        next_at=None if next_at is None else exact_moment(next_at),
-        last_at=None if last_at is None else exact_moment(last_at),
-    )
+    return DueSchedules(moment_at(now), schedules, None if next_at is None else in_seconds(next_at - now))
 
 
 _CALL = "select name, task_name, queue, options, payload from schedule where name = ?"
@@ -128,12 +97,12 @@ def fire(transaction: Transaction, requests: Sequence[Firing]) -> list[list[str]
 
 
 def _fire(transaction: Transaction, firing: Firing) -> list[str] | None:
-    row = transaction.execute(_CALL_DUE, (firing.schedule, in_microseconds(firing.due_at))).fetchone()
+    row = transaction.execute(_CALL_DUE, (firing.schedule, since_epoch(firing.due_at))).fetchone()
     if row is None:
         return None
     tasks = [stored_call(row) for _ in firing.occurrences]
-    last_at = in_microseconds(firing.occurrences[-1]) if firing.occurrences else None
-    transaction.execute(_ADVANCE, (_optional(firing.next_at), last_at, transaction.now, firing.schedule))
+    last_at = since_epoch(firing.occurrences[-1]) if firing.occurrences else None
+    transaction.execute(_ADVANCE, (optional(since_epoch, firing.next_at), last_at, transaction.now, firing.schedule))
     stored = (
         _store_or_skip(transaction, task, firing.schedule, occurrence)
         for task, occurrence in zip(tasks, firing.occurrences, strict=True)
@@ -155,27 +124,6 @@ def _store_task(transaction: Transaction, task: Task, schedule: str, occurrence:
     return task_id
 
 
-def stored_call(row: Sequence[Any]) -> Task:
-    """Make a new task of what a schedule holds.
-
-    Raises:
-        ConfigurationError: another version stored it.
-    """
-    schedule, name, queue, options, payload = row
-    try:
-        given = {key: _as_type_of(_DEFAULTS[key], value) for key, value in json.loads(options).items()}
-        return Task(id=new_task_id(), name=name, queue=queue, payload=payload, **given)
-    except (ValueError, KeyError) as exc:
-        raise ConfigurationError(
-            f"schedule {schedule!r} is of another version of sitq and cannot be read ({exc}); schedule it again"
-        ) from exc
-
-
-def _as_type_of(default: Any, value: Any) -> Any:
-    """Make of what JSON has kept what it was: a tuple or a member of an enumeration where the default is one."""
-    return type(default)(value) if isinstance(default, (tuple, StrEnum)) else value
-
-
 def run_now(transaction: Transaction, requests: Sequence[str]) -> list[str | None]:
     transaction.begin()
     return [_run_now(transaction, name) for name in requests]
@@ -183,4 +131,12 @@ def run_now(transaction: Transaction, requests: Sequence[str]) -> list[str | Non
 
 def _run_now(transaction: Transaction, name: str) -> str | None:
     row = transaction.execute(_CALL, (name,)).fetchone()
-    return None if row is None else _store_task(transaction, stored_call(row), name, exact_moment(transaction.now))
+    return None if row is None else _store_task(transaction, stored_call(row), name, moment_at(transaction.now))
+
+
+_STORED = """select name, task_name, queue, options, payload, cron, every, timezone, catch_up, next_at
+  from schedule order by name"""
+
+
+def stored_schedules(raw: sqlite3.Connection, _: None = None) -> list[Schedule]:
+    return [stored_schedule_of(row, MICROSECONDS) for row in raw.execute(_STORED)]

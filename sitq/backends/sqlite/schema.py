@@ -1,38 +1,16 @@
 """Tables and indexes of a SQLite store, and the numbered steps that bring an older file up to them.
 
-Times are integer microseconds since the epoch, durations integer microseconds, booleans 0 or 1.
+Times are integer microseconds since the epoch, durations integer microseconds, booleans 0 or 1; states are the numbers
+of `sitq.backends.states`.
 """
 
 import sqlite3
 import time
 
-from sitq.core import TaskStatus
+from sitq.backends.refusals import schema_is_newer, schema_is_older
 from sitq.exceptions import BackendError
 
 APPLICATION_ID = 0x73697471  # "sitq"
-
-# What a pending task waits for is part of the stored state, so that the index of claimable rows holds nothing else.
-# The numbers stand as literals in the partial indexes below and in the statements that must use them.
-PARKED = -2  # needs another Python version
-BLOCKED = -1  # needs other tasks to end
-SCHEDULED = 0  # needs its moment to come
-READY = 1
-RUNNING = 2
-SUCCESS = 3
-FAILED = 4
-CANCELLED = 5
-
-STATUS = {
-    PARKED: TaskStatus.PENDING,
-    BLOCKED: TaskStatus.PENDING,
-    SCHEDULED: TaskStatus.PENDING,
-    READY: TaskStatus.PENDING,
-    RUNNING: TaskStatus.RUNNING,
-    SUCCESS: TaskStatus.SUCCESS,
-    FAILED: TaskStatus.FAILED,
-    CANCELLED: TaskStatus.CANCELLED,
-}
-STATES = {status: tuple(state for state, shown in STATUS.items() if shown is status) for status in TaskStatus}
 
 PAYLOAD, VALUE = 0, 1  # kinds of blob
 
@@ -132,9 +110,7 @@ def needs_migration(raw: sqlite3.Connection, path: str, *, create: bool) -> bool
     finally:
         raw.execute("rollback")
     if version < SCHEMA_VERSION and not create:
-        raise BackendError(
-            f"{path} has no sitq schema of version {SCHEMA_VERSION}; a queue or a worker makes or migrates it"
-        )
+        raise schema_is_older(path, SCHEMA_VERSION)
     return version < SCHEMA_VERSION
 
 
@@ -154,9 +130,7 @@ def _version(raw: sqlite3.Connection, path: str) -> int:
     version = int(raw.execute("pragma user_version").fetchone()[0])
     if application == APPLICATION_ID:
         if version > SCHEMA_VERSION:
-            raise BackendError(
-                f"{path} has schema version {version}, this sitq knows {SCHEMA_VERSION}; upgrade sitq-queue"
-            )
+            raise schema_is_newer(path, version, SCHEMA_VERSION)
         return version
     if application or version or raw.execute("select 1 from sqlite_master").fetchone():
         raise BackendError(f"{path} is a SQLite database of another program; give sitq a file of its own")

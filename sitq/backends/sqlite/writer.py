@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
+from sitq.backends.moments import in_microseconds
 from sitq.backends.sqlite.connection import Connection, LockTakenError
 from sitq.backends.sqlite.errors import is_store_trouble, store_error
 
@@ -50,7 +51,7 @@ class Transaction:
         self.careful = careful
         self.raw = raw
         self.execute = raw.execute
-        self.now = round(owner.clock() * 1_000_000)
+        self.now = in_microseconds(owner.clock())
         self.wakes: set[str] = set()
         self.due: int | None = None
         self._counts: dict[tuple[str, int], int] = {}

@@ -1,36 +1,48 @@
-"""The stores that the contract suite runs against; a new one is added to `STORES`, and done when the suite passes."""
+"""A backend for each test of the contract suite, and workers that are registered with it."""
 
-import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from servers import Servers
-from servers.postgres import emptied_schema
 
 from contract.builders import register
+from contract.stores import MakeStore, chosen_stores
 from sitq.backends.base import Backend
-from sitq.backends.nats import NATSBackend
-from sitq.backends.postgres import PostgresBackend
-from sitq.backends.redis import RedisBackend
-from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import WorkerInfo
 
-# Each makes an empty store, of its own in the folder or under a name of its own on a server.
-STORES: dict[str, Callable[[Path, Servers], Backend]] = {
-    "sqlite": lambda folder, servers: SQLiteBackend(folder / "tasks.db"),
-    "memory": lambda folder, servers: MemoryBackend(),
-    "postgres": lambda folder, servers: PostgresBackend(emptied_schema(servers.url("postgres"))),
-    "redis": lambda folder, servers: RedisBackend(servers.url("redis"), prefix=uuid4().hex),
-    "nats": lambda folder, servers: NATSBackend(f"{servers.url('nats')}?prefix={secrets.token_hex(8)}"),
-}
+STORES = pytest.StashKey[dict[str, MakeStore]]()
 
 
-@pytest.fixture(params=STORES)
-async def backend(request: pytest.FixtureRequest, tmp_path: Path, servers: Servers) -> AsyncIterator[Backend]:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        metavar="MODULE:FACTORY",
+        help="run the contract suite against the stores that FACTORY() makes, each an empty one; not against ours",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STORES] = chosen_stores(config.getoption("--store", None))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "make_store" in metafunc.fixturenames:
+        stores = metafunc.config.stash[STORES]
+        metafunc.parametrize("make_store", list(stores.values()), ids=list(stores), indirect=True)
+
+
+@pytest.fixture
+def make_store(request: pytest.FixtureRequest) -> MakeStore:
+    """What makes a store of the kind that is tested."""
+    make: MakeStore = request.param
+    return make
+
+
+@pytest.fixture
+async def backend(make_store: MakeStore, tmp_path: Path, servers: Servers) -> AsyncIterator[Backend]:
     """A connected backend on an empty store."""
-    async with STORES[request.param](tmp_path, servers) as backend:
+    async with make_store(tmp_path, servers) as backend:
         yield backend
 
 

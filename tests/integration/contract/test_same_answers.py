@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from servers import Servers
 
 from contract.builders import HOUR, cancellation, failure, make_task, register, retry, success
-from contract.conftest import STORES
+from contract.stores import MakeStore
 from sitq.backends.base import Backend
 from sitq.backends.sqlite import MemoryBackend
 from sitq.core import Cause, Claim, OnConflict, OnFailure, Outcome, Task, TaskStatus, WorkerInfo
@@ -160,11 +160,10 @@ async def compare(make: Callable[[], Backend], plan: list[tuple[Any, ...]]) -> N
             assert seen[part] == wanted[part], part
 
 
-@pytest.mark.parametrize("store", [name for name in STORES if name != "memory"])
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(plan=st.lists(steps, min_size=5, max_size=40))
 def test_a_store_answers_as_the_model_does(
-    store: str, plan: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory, servers: Servers
+    make_store: MakeStore, plan: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory, servers: Servers
 ) -> None:
     folder = tmp_path_factory.mktemp("store")
-    asyncio.run(compare(lambda: STORES[store](folder, servers), plan))
+    asyncio.run(compare(lambda: make_store(folder, servers), plan))

@@ -8,7 +8,7 @@ from sitq.backends.nats import NATSBackend
 
 
 def sent(backend: NATSBackend) -> int:
-    return backend._store.connection.sent
+    return backend._store.connection.link.sent
 
 
 async def test_a_lone_enqueue_is_one_message(backend: NATSBackend) -> None:

@@ -172,7 +172,7 @@ async def test_closing_ends_the_drivers_search_for_the_server_also_when_it_does_
     await backend.connect()
     searching = asyncio.create_task(search())
     await asyncio.sleep(0)
-    backend._store.connection._client._reconnection_task = searching
+    backend._store.connection.link._client._reconnection_task = searching
 
     await backend.close()
 

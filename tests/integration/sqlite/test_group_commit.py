@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from contract.builders import claim_all, make_task, register, success
 
-from sitq.backends.sqlite import SQLiteBackend, tasks
+from sitq.backends.sqlite import SQLiteBackend, acting, tasks
 from sitq.backends.sqlite.connection import Connection
 from sitq.backends.sqlite.writer import Transaction, Writer
 from sitq.core import OnConflict, Task
@@ -77,7 +77,7 @@ async def test_batch_ends_so_that_other_programs_get_the_lock(writer: Writer, le
 
 async def test_different_verbs_share_a_transaction(writer: Writer, ledger: Ledger) -> None:
     new = [make_task() for _ in range(20)]
-    pauses = [asyncio.ensure_future(writer.do(tasks.set_paused, (f"lane-{n}", True))) for n in range(20)]
+    pauses = [asyncio.ensure_future(writer.do(acting.set_paused, (f"lane-{n}", True))) for n in range(20)]
     inserts = [insert(writer, task) for task in new]
 
     answers = await answers_of(*pauses, *inserts)

@@ -23,7 +23,7 @@ from contract.builders import (
     success,
 )
 
-from sitq.backends.sqlite import SQLiteBackend, dependencies, owners, reads, tasks
+from sitq.backends.sqlite import SQLiteBackend, acting, dependencies, owners, reads, tasks
 from sitq.backends.sqlite.claims import ClaimVerbs, Demand
 from sitq.core import Claim, OnConflict, TaskStatus, WorkerInfo
 from sitq.views import Order, TaskQuery
@@ -186,7 +186,7 @@ def test_enqueue_finds_the_holder_of_its_key_by_the_index_of_keys(probe: Probe, 
     assert_narrow(plans, "task_key")
 
 
-@pytest.mark.parametrize("verb", [tasks.cancel, tasks.requeue, tasks.delete])
+@pytest.mark.parametrize("verb", [acting.cancel, acting.requeue, acting.delete])
 def test_verbs_of_people_find_their_rows_by_id(probe: Probe, stock: Stock, verb: Any) -> None:
     ids = [*stock.finished[:300], *(claim.id for claim in stock.running[:20])]
 
@@ -197,20 +197,20 @@ def test_verbs_of_people_find_their_rows_by_id(probe: Probe, stock: Stock, verb:
 def test_run_now_finds_its_rows_by_id(probe: Probe) -> None:
     ids = [task_id for (task_id,) in probe.execute("select id from task where state = 0 limit 300")]
 
-    assert probe.rehearse(tasks.run_now, ids) == set(ids)
-    assert_narrow(probe.plans_of(probe.rehearse, tasks.run_now, ids), "sqlite_autoindex_task_1")
+    assert probe.rehearse(acting.run_now, ids) == set(ids)
+    assert_narrow(probe.plans_of(probe.rehearse, acting.run_now, ids), "sqlite_autoindex_task_1")
 
 
 @pytest.mark.parametrize(("older_than", "index"), [(None, "task_purge"), (0.0, "task_done")])
 def test_purge_finds_what_is_over_by_its_index(probe: Probe, older_than: float | None, index: str) -> None:
     request = (older_than, None, 500)
 
-    assert probe.rehearse(tasks.purge, request) == 500
-    assert_narrow(probe.plans_of(probe.rehearse, tasks.purge, request), index)
+    assert probe.rehearse(acting.purge, request) == 500
+    assert_narrow(probe.plans_of(probe.rehearse, acting.purge, request), index)
 
 
 def test_purge_that_finds_nothing_makes_one_narrow_look(probe: Probe) -> None:
-    (plan,) = probe.plans_of(probe.rehearse, tasks.purge, (HOUR, None, 500))
+    (plan,) = probe.plans_of(probe.rehearse, acting.purge, (HOUR, None, 500))
 
     assert "INDEX task_done (finished_at<?)" in plan
 
