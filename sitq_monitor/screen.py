@@ -34,6 +34,7 @@ from sitq_monitor.widgets.dashboard import Dashboard
 from sitq_monitor.widgets.detail import DetailPane
 from sitq_monitor.widgets.filter_bar import FilterBar
 from sitq_monitor.widgets.help import HelpScreen
+from sitq_monitor.widgets.paint import CLASSES
 from sitq_monitor.widgets.place_bar import PlaceBar
 from sitq_monitor.widgets.roster import Roster
 from sitq_monitor.widgets.state_tabs import StateTabs
@@ -48,6 +49,7 @@ class TaskScreen(Screen[None]):
     """Shows the list of tasks and one of them, or workers, or queues. For the arguments see `MonitorApp`."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(SCREEN_KEYS)
+    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)  # or each change of focus has all of it painted
 
     def __init__(

@@ -1,13 +1,11 @@
 """The titles above the table's columns."""
 
-from typing import ClassVar
-
 from textual.app import RenderResult
 from textual.widget import Widget
 
 from sitq_monitor.columns import GAP, GUTTER, columns_for
 from sitq_monitor.widgets.cells import fit
-from sitq_monitor.widgets.paint import CLASSES, write
+from sitq_monitor.widgets.paint import write
 
 SCROLLBAR = 1
 
@@ -15,7 +13,6 @@ SCROLLBAR = 1
 class ColumnHeads(Widget):
     """Stands above a `TaskTable` of the same width and names what it shows."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     ALLOW_SELECT = False
 
     def render(self) -> RenderResult:

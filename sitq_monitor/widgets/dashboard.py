@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import accumulate, zip_longest
-from typing import ClassVar
-
 from rich.cells import cell_len
 from textual.app import RenderResult
 from textual.content import Content
@@ -16,7 +14,7 @@ from sitq_monitor.clock import TICK, utc_now
 from sitq_monitor.format import age, count, duration
 from sitq_monitor.model import BARS, SPAN, Counts, Pulse, QueueRow, Spread, WorkerRow
 from sitq_monitor.widgets.cells import fit
-from sitq_monitor.widgets.paint import CLASSES, Part, write
+from sitq_monitor.widgets.paint import Part, write
 
 LINES = 3
 _THROUGHPUT, _LATENCY, _QUEUE_BAR, _NAME, _WORKER = 18, 27, 8, 10, 32
@@ -26,7 +24,6 @@ _Lines = list[list[Part]]
 class Dashboard(Widget):
     """Shows the pulse of the store; what does not fit its width is left out from the right."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str, clock: Callable[[], datetime] = utc_now) -> None:

@@ -17,7 +17,7 @@ from sitq_monitor.keys import DETAIL_KEYS
 from sitq_monitor.model import TaskDetail
 from sitq_monitor.widgets.bindings import bindings
 from sitq_monitor.widgets.detail_text import arguments_parts, attempts_parts, output_parts, overview_parts, title
-from sitq_monitor.widgets.paint import CLASSES, Part, write
+from sitq_monitor.widgets.paint import Part, write
 from sitq_monitor.widgets.traceback_view import traceback_parts
 
 _SECTIONS = ("overview", "traceback", "own-frame", "arguments", "output", "attempts")
@@ -91,7 +91,6 @@ class DetailPane(VerticalScroll):
 class Section(Static):
     """A piece of the pane, whose text can be selected and copied."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     virtual_size = Reactive(Size(0, 0))  # it does not scroll, and each new height would have all laid out once more
 
     def __init__(self, *, id: str) -> None:

@@ -19,11 +19,12 @@ class HelpScreen(ModalScreen[None]):
     """Lists every key of this monitor by what it is for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "app.pop_screen", "close")]
+    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
 
     def __init__(self, *, read_only: bool) -> None:
         super().__init__()
         self._read_only = read_only
-        self._text = HelpText(markup=False)
+        self._text = Static(markup=False)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"):
@@ -32,12 +33,6 @@ class HelpScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         self._text.update(write(self._text, help_parts(read_only=self._read_only)))
         self.query_one("#help").focus()
-
-
-class HelpText(Static):
-    """The text of the page."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
 
 
 def help_parts(*, read_only: bool) -> Iterator[Part]:

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import ClassVar
-
 from textual import events
 from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from sitq_monitor.keys import Key
-from sitq_monitor.widgets.paint import CLASSES, write
+from sitq_monitor.widgets.paint import write
 
 
 class KeyBar(Widget):
     """Names keys, in the order of their weight."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     ALLOW_SELECT = False
 
     keys: reactive[tuple[Key, ...]] = reactive(())

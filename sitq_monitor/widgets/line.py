@@ -1,18 +1,15 @@
 """One line of the screen with something at its left and something at its right."""
 
-from typing import ClassVar
-
 from textual.app import RenderResult
 from textual.content import Content
 from textual.widget import Widget
 
-from sitq_monitor.widgets.paint import CLASSES, Part, write
+from sitq_monitor.widgets.paint import Part, write
 
 
 class Line(Widget):
     """Draws parts at both ends; when they do not fit, the right end keeps its place and the left is cut."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str) -> None:

@@ -1,9 +1,11 @@
 """The names of styles that all widgets share; `monitor.tcss` says what each looks like."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rich.style import Style as RichStyle
 from textual.content import Content
+from textual.css.styles import StylesBase
 from textual.style import Style
 from textual.widget import Widget
 
@@ -12,7 +14,7 @@ NAMES = (
     *("name", "muted", "faint", "accent", "strong", "title", "tab", "cursor", "cursor-blurred", "mark"),
 )
 CLASSES = {f"paint--{name}" for name in NAMES}
-"""Every widget that paints has these as its component classes."""
+"""Every screen has these as its component classes: on each widget they would be most of what styling it costs."""
 
 Part = tuple[str, str]
 """Clean text and the name of its style."""
@@ -20,7 +22,16 @@ Part = tuple[str, str]
 
 def paint(widget: Widget, *names: str) -> Style:
     """Look a style up as it is on this widget's background; where several are named, the later ones win."""
-    return widget.get_visual_style(*(f"paint--{name}" for name in names if name))
+    style = widget.visual_style
+    for name in filter(None, names):
+        style += _set_by(widget.screen.get_component_styles(f"paint--{name}"))
+    return style
+
+
+def _set_by(rules: StylesBase) -> Style:
+    """Take what rules set, and let the colour below show through where they set none."""
+    style = Style.from_styles(rules)
+    return style if rules.has_rule("color") else replace(style, foreground=None)
 
 
 class Palette:

@@ -17,7 +17,6 @@ from sitq_monitor.keys import ROSTER_KEYS
 from sitq_monitor.model import QueueRow, ScheduleRow, WorkerRow
 from sitq_monitor.rosters import fitting
 from sitq_monitor.widgets.bindings import bindings
-from sitq_monitor.widgets.paint import CLASSES
 from sitq_monitor.widgets.row_painter import RowPainter
 
 HEAD = 1
@@ -36,7 +35,6 @@ class Roster(ScrollView, Generic[R], can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(ROSTER_KEYS)
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     ALLOW_SELECT = False
 
     class Changed(Message):

@@ -1,8 +1,6 @@
 """The tabs of states, each with its count; they give up words and then digits as the screen narrows."""
 
 from collections.abc import Callable
-from typing import ClassVar
-
 from textual import events
 from textual.app import RenderResult
 from textual.message import Message
@@ -12,13 +10,12 @@ from textual.widget import Widget
 from sitq.core import TaskStatus
 from sitq_monitor.format import count, face
 from sitq_monitor.model import STATES, Counts
-from sitq_monitor.widgets.paint import CLASSES, Part, write
+from sitq_monitor.widgets.paint import Part, write
 
 
 class StateTabs(Widget):
     """Shows which state is looked at, and how many tasks there are of each."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     ALLOW_SELECT = False
 
     state: reactive[TaskStatus | None] = reactive(None)

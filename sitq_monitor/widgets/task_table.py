@@ -21,7 +21,6 @@ from sitq_monitor.marks import Marks
 from sitq_monitor.model import TaskId, TaskRow
 from sitq_monitor.view import END, Place, Snapshot, View
 from sitq_monitor.widgets.bindings import bindings
-from sitq_monitor.widgets.paint import CLASSES
 from sitq_monitor.widgets.row_painter import RowPainter
 
 
@@ -34,7 +33,6 @@ class TaskTable(ScrollView, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE_KEYS)
-    COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     ALLOW_SELECT = False
     virtual_size = Reactive(Size(0, 0), repaint=False)  # rows come and go without a new layout
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sitq.backends.sqlite import SQLiteBackend
+from sitq.context import current_task
 from sitq.core import Result, TaskStatus
 from sitq.queue import TaskQueue
 from sitq.views import TaskInfo
@@ -24,8 +25,20 @@ async def echo_async(value: T) -> T:
     return value
 
 
+begun: set[str] = set()
+
+
+def begin() -> None:
+    """Tell that the task at hand has begun: its status is "running" from its claim on, and what has not begun by the
+    time the worker stops is given back at once."""
+    task = current_task()
+    assert task is not None
+    begun.add(task.id)
+
+
 async def hold(gate: Path) -> str:
     """Run on the loop until the gate is there."""
+    begin()
     while not gate.exists():
         await asyncio.sleep(0.005)
     return "let go"
@@ -33,6 +46,7 @@ async def hold(gate: Path) -> str:
 
 def hold_thread(gate: Path) -> str:
     """Run on a thread until the gate is there."""
+    begin()
     while not gate.exists():
         time.sleep(0.005)
     return "let go"
@@ -57,9 +71,17 @@ async def until_status(queue: TaskQueue, task_id: str, status: TaskStatus) -> Ta
     return info
 
 
-async def until_running(queue: TaskQueue, *task_ids: str) -> None:
-    for task_id in task_ids:
-        await until_status(queue, task_id, TaskStatus.RUNNING)
+async def until_claimed(queue: TaskQueue, task_id: str) -> None:
+    await until_status(queue, task_id, TaskStatus.RUNNING)
+
+
+async def until_begun(*task_ids: str) -> None:
+    """Wait until these tasks, whose functions call `begin`, have done so."""
+
+    async def have_begun() -> bool:
+        return begun.issuperset(task_ids)
+
+    await until(have_begun)
 
 
 async def result_of(queue: TaskQueue, task_id: str) -> Result:

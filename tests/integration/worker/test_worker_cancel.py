@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import echo, hold, hold_thread, result_of, until, until_running
+from running import begin, echo, hold, hold_thread, result_of, until, until_begun
 
 from sitq.context import check_cancelled
 from sitq.core import Cause, TaskStatus
@@ -39,7 +39,7 @@ async def test_running_task_ends_within_a_second(
 ) -> None:
     async with Worker(path, max_concurrency=limit, grace=0, poll_interval=60.0):
         task = await queue.enqueue(function, gate)
-        await until_running(queue, task)
+        await until_begun(task)
         assert await task.cancel()
 
         result = await queue.get_result(task, timeout=1.0)
@@ -52,7 +52,7 @@ async def test_running_task_ends_within_a_second(
 async def test_running_task_of_one_lane_ends_within_a_second(path: Path, queue: TaskQueue, gate: Path) -> None:
     async with Worker(path, queues=["mail"], grace=0, poll_interval=60.0):
         task = await queue.options(queue="mail").enqueue(hold, gate)
-        await until_running(queue, task)
+        await until_begun(task)
         await task.cancel()
 
         assert await queue.get_result(task, timeout=1.0) is not None
@@ -61,7 +61,7 @@ async def test_running_task_of_one_lane_ends_within_a_second(path: Path, queue: 
 async def test_cancellation_right_after_another_change_is_seen(path: Path, queue: TaskQueue, gate: Path) -> None:
     async with Worker(path, grace=0, poll_interval=60.0):
         task = await queue.enqueue(hold, gate)
-        await until_running(queue, task)
+        await until_begun(task)
         for number in range(3):
             await (await queue.enqueue(echo, number))
         await task.cancel()
@@ -74,7 +74,7 @@ async def test_awaiting_a_cancelled_task_raises(
     function: Callable[..., Any], queue: TaskQueue, worker: Worker, gate: Path
 ) -> None:
     task = await queue.enqueue(function, gate)
-    await until_running(queue, task)
+    await until_begun(task)
     await task.cancel()
 
     with pytest.raises(TaskCancelledError):
@@ -88,7 +88,7 @@ async def test_slot_of_a_cancelled_task_is_free(
 ) -> None:
     async with Worker(path, max_concurrency=1, grace=0):
         task = await queue.enqueue(function, gate)
-        await until_running(queue, task)
+        await until_begun(task)
         await task.cancel()
 
         assert await (await queue.enqueue(echo, 1)).result(timeout=2.0) == 1
@@ -99,6 +99,7 @@ ends: list[str] = []
 
 
 def work_until_stopped() -> None:
+    begin()
     try:
         while True:
             check_cancelled()
@@ -109,6 +110,7 @@ def work_until_stopped() -> None:
 
 
 async def clean_up_when_cancelled() -> None:
+    begin()
     try:
         await asyncio.sleep(60)
     finally:
@@ -120,7 +122,7 @@ async def clean_up_when_cancelled() -> None:
 async def test_running_code_can_clean_up(function: Callable[..., Any], queue: TaskQueue, worker: Worker) -> None:
     ends.clear()
     task = await queue.enqueue(function)
-    await until_running(queue, task)
+    await until_begun(task)
     await task.cancel()
 
     async def stopped() -> bool:
@@ -132,7 +134,7 @@ async def test_running_code_can_clean_up(function: Callable[..., Any], queue: Ta
 
 async def test_cancellation_is_no_failure_for_the_policy(queue: TaskQueue, worker: Worker, gate: Path) -> None:
     task = await queue.options(retry=5).enqueue(hold, gate)
-    await until_running(queue, task)
+    await until_begun(task)
     await task.cancel()
 
     await result_of(queue, task)
@@ -140,6 +142,7 @@ async def test_cancellation_is_no_failure_for_the_policy(queue: TaskQueue, worke
 
 
 async def stay(gate: Path) -> str:
+    begin()
     while not gate.exists():
         try:
             await asyncio.sleep(0.01)
@@ -150,7 +153,7 @@ async def stay(gate: Path) -> str:
 
 async def test_coroutine_that_ends_in_spite_of_it_keeps_its_value(queue: TaskQueue, worker: Worker, gate: Path) -> None:
     task = await queue.enqueue(stay, gate)
-    await until_running(queue, task)
+    await until_begun(task)
     await task.cancel()
 
     assert await task == "would not stop"
@@ -166,7 +169,7 @@ async def test_ended_task_cannot_be_cancelled(queue: TaskQueue, worker: Worker) 
 
 async def test_cancelled_task_runs_again_when_requeued(queue: TaskQueue, worker: Worker, gate: Path) -> None:
     task = await queue.enqueue(hold, gate)
-    await until_running(queue, task)
+    await until_begun(task)
     await task.cancel()
     await result_of(queue, task)
 

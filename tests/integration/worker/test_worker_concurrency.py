@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import echo, hold, hold_thread, until_running
+from running import echo, hold, hold_thread, until_begun
 
 from sitq.core import TaskStatus
 from sitq.queue import TaskQueue
@@ -70,7 +70,7 @@ async def test_as_many_tasks_run_at_once_as_allowed(
 ) -> None:
     tasks = await queue.map(function, [gate] * 5)
     async with Worker(path, max_concurrency=5):
-        await until_running(queue, *tasks)
+        await until_begun(*tasks)
         gate.touch()
 
         assert [await task for task in tasks] == ["let go"] * 5
@@ -79,7 +79,7 @@ async def test_as_many_tasks_run_at_once_as_allowed(
 async def test_task_beyond_the_limit_stays_pending(path: Path, queue: TaskQueue, gate: Path) -> None:
     first = await queue.enqueue(hold, gate)
     async with Worker(path, max_concurrency=1, grace=0):
-        await until_running(queue, first)
+        await until_begun(first)
         second = await queue.enqueue(echo, 1)
         await asyncio.sleep(0.1)
 
@@ -89,7 +89,7 @@ async def test_task_beyond_the_limit_stays_pending(path: Path, queue: TaskQueue,
 
 
 async def test_blocked_thread_holds_up_nobody_else(queue: TaskQueue, worker: Worker, gate: Path) -> None:
-    await until_running(queue, await queue.enqueue(hold_thread, gate))
+    await until_begun(await queue.enqueue(hold_thread, gate))
 
     assert await (await queue.enqueue(echo, 1)) == 1
     gate.touch()
@@ -102,6 +102,6 @@ async def test_slow_task_does_not_keep_what_was_claimed_ahead_from_others(
     slow = await queue.options(priority=-1).enqueue(hold, gate)
     rest = await queue.options(priority=-2).map(echo, range(30))
     async with Worker(path, max_concurrency=1, grace=0), Worker(path, max_concurrency=1, grace=0):
-        await until_running(queue, slow)
+        await until_begun(slow)
 
         assert await asyncio.gather(*(queue.handle(task).result(timeout=3.0) for task in rest)) == list(range(30))

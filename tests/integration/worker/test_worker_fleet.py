@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from running import echo, hold, until, until_running
+from running import echo, hold, until, until_begun
 
 from sitq.core import TaskStatus
 from sitq.queue import TaskQueue
@@ -50,7 +50,7 @@ async def test_work_is_shared(path: Path, queue: TaskQueue) -> None:
 
 async def test_idle_worker_takes_what_a_busy_one_cannot(path: Path, queue: TaskQueue, gate: Path) -> None:
     async with Worker(path, max_concurrency=1, grace=0), Worker(path, max_concurrency=1, grace=0):
-        await until_running(queue, await queue.enqueue(hold, gate))
+        await until_begun(await queue.enqueue(hold, gate))
 
         assert await (await queue.enqueue(echo, 1)).result(timeout=2.0) == 1
 
@@ -69,7 +69,7 @@ async def test_stopping_worker_hands_its_tasks_to_the_other(path: Path, queue: T
     first = Worker(path, max_concurrency=1)
     serving = asyncio.create_task(first.start())
     task = await queue.enqueue(hold, gate)
-    await until_running(queue, task)
+    await until_begun(task)
     async with Worker(path, max_concurrency=1):
         await first.stop(grace=0)
         await serving
@@ -84,7 +84,7 @@ async def test_lanes_do_not_hold_each_other_up(path: Path, queue: TaskQueue, gat
         Worker(path, queues=["mail"], max_concurrency=1, grace=0),
         Worker(path, queues=["video"], max_concurrency=1, grace=0),
     ):
-        await until_running(queue, await mail.enqueue(hold, gate))
+        await until_begun(await mail.enqueue(hold, gate))
         waiting = await mail.enqueue(echo, 1)
 
         assert await (await video.enqueue(echo, 2)).result(timeout=2.0) == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import echo, hold, hold_thread, result_of, until_running
+from running import echo, hold, hold_thread, result_of, until_begun, until_claimed
 
 from sitq.core import WorkerInfo
 from sitq.queue import TaskQueue
@@ -26,7 +26,7 @@ async def test_task_that_blocks_the_loop_longer_than_the_lease_keeps_it(path: Pa
     task = await queue.enqueue(block_the_loop, 4 * LEASE)
     blocked = threading.Thread(target=asyncio.run, args=(Worker(path, lease=LEASE).run_until_empty(timeout=10),))
     blocked.start()
-    await until_running(queue, task)
+    await until_claimed(queue, task)
     async with Worker(path, lease=LEASE):
         assert await task == "blocked"
     await asyncio.to_thread(blocked.join)
@@ -40,7 +40,7 @@ async def test_task_that_runs_longer_than_the_lease_keeps_it(
 ) -> None:
     async with Worker(path, lease=LEASE, grace=0), Worker(path, lease=LEASE, grace=0):
         task = await queue.enqueue(function, gate)
-        await until_running(queue, task)
+        await until_begun(task)
         await asyncio.sleep(4 * LEASE)
         gate.touch()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import echo, echo_async, hold, hold_thread, result_of, until, until_running, until_status
+from running import echo, echo_async, hold, hold_thread, result_of, until, until_begun, until_claimed, until_status
 
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 from sitq.exceptions import ValidationError
@@ -246,7 +246,7 @@ async def test_cancelling_reaches_the_function(
 ) -> None:
     async with Worker(path, middleware=[passes], grace=0):
         task = await queue.enqueue(function, gate)
-        await until_running(queue, task)
+        await until_begun(task)
         await queue.cancel(task)
         await until_status(queue, task, TaskStatus.CANCELLED)
     gate.touch()
@@ -287,7 +287,7 @@ async def waits_after(claim: Claim, call_next: CallNext) -> Outcome:
 async def test_cancelling_reaches_middleware_that_waits(path: Path, queue: TaskQueue) -> None:
     async with Worker(path, middleware=[passes, waits_before], grace=0):
         task = await queue.enqueue(echo, 1)
-        await until_running(queue, task)
+        await until_claimed(queue, task)
         await queue.cancel(task)
         await until_status(queue, task, TaskStatus.CANCELLED)
 
@@ -295,7 +295,7 @@ async def test_cancelling_reaches_middleware_that_waits(path: Path, queue: TaskQ
 async def test_stop_gives_back_what_middleware_held_up(path: Path, queue: TaskQueue) -> None:
     async with Worker(path, middleware=[waits_before], grace=0):
         task = await queue.enqueue(echo, 1)
-        await until_running(queue, task)
+        await until_claimed(queue, task)
 
     assert await task.status() is TaskStatus.PENDING
 

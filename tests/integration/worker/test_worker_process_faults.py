@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import until, until_running
+from running import until, until_claimed
 
 from sitq import Retry, TaskQueue, TaskStatus, Worker
 from sitq.core import Cause, Result
@@ -197,7 +197,7 @@ async def test_time_that_is_up_for_the_worker_gives_calls_back(path: Path, queue
 @pytest.mark.parametrize("seconds", [0.0, 0.005, 0.01, 0.02, 0.04])
 async def test_worker_that_stops_while_a_child_starts_leaves_none(path: Path, queue: TaskQueue, seconds: float) -> None:
     async with Worker(path, executor="process", grace=0):
-        await until_running(queue, await queue.enqueue(os.getpid))
+        await until_claimed(queue, await queue.enqueue(os.getpid))
         await asyncio.sleep(seconds)
 
     async def gone() -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import until, until_running
+from running import until, until_claimed
 
 from sitq import (
     JsonSerializer,
@@ -372,7 +372,7 @@ async def test_stopped_worker_gives_calls_back_and_leaves_no_process(path: Path,
 
     async with Worker(path, executor="process", grace=0.1):
         handle = await queue.enqueue(run)
-        await until_running(queue, handle)
+        await until_claimed(queue, handle)
         (chunk,) = await until(handle.output)
 
     assert await handle.status() == "pending"

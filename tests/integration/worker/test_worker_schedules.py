@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import echo, hold, impatient, locked, until, until_running
+from running import echo, hold, impatient, locked, until, until_begun
 
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.context import current_task
@@ -116,7 +116,7 @@ async def test_new_schedule_of_a_lane_served_elsewhere_is_noticed_by_a_poll(path
 
 async def test_busy_worker_fires(path: Path, queue: TaskQueue, gate: Path) -> None:
     async with Worker(path, max_concurrency=1, poll_interval=0.1, grace=0):
-        await until_running(queue, await queue.enqueue(hold, gate))
+        await until_begun(await queue.enqueue(hold, gate))
         await queue.schedule(echo, 1, name="tick", every=0.1)
 
         assert await until_fired(queue, "tick", 2)
@@ -136,7 +136,7 @@ async def test_firing_while_the_last_one_runs_is_another_task(queue: TaskQueue, 
 
     tasks = await until_fired(queue, "long", 3)
 
-    await until_running(queue, *(task.id for task in tasks[:3]))
+    await until_begun(*(task.id for task in tasks[:3]))
 
 
 async def test_firing_while_the_last_one_runs_is_skipped_if_they_share_a_key(
@@ -276,7 +276,7 @@ async def test_removed_schedule_fires_no_more(queue: TaskQueue, worker: Worker) 
 async def test_stopping_worker_fires_no_more(path: Path, queue: TaskQueue, gate: Path) -> None:
     worker = Worker(path)
     serving = asyncio.create_task(worker.start())
-    await until_running(queue, await queue.enqueue(hold, gate))
+    await until_begun(await queue.enqueue(hold, gate))
     await queue.schedule(echo, 1, name="tick", every=0.05)
     await until_fired(queue, "tick")
 

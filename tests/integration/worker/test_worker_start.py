@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import echo, hold, hold_thread, until_running
+from running import begin, echo, hold, hold_thread, until_begun
 
 from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import TaskStatus
@@ -95,7 +95,7 @@ async def test_cancelled_start_gives_running_tasks_back(
 ) -> None:
     serving = asyncio.create_task(Worker(path).start())
     task = await queue.enqueue(function, gate)
-    await until_running(queue, task)
+    await until_begun(task)
 
     serving.cancel()
     await asyncio.wait([serving])
@@ -110,7 +110,7 @@ async def test_cancelled_start_gives_claimed_tasks_back(path: Path, queue: TaskQ
     held = await queue.enqueue(hold, gate)
     rest = await queue.map(echo, range(100))
     serving = asyncio.create_task(Worker(path, max_concurrency=1).start())
-    await until_running(queue, held)
+    await until_begun(held)
 
     serving.cancel()
     await asyncio.wait([serving])
@@ -122,6 +122,7 @@ signals: list[asyncio.Event] = []
 
 
 async def wait_for_signal() -> None:
+    begin()
     await signals[-1].wait()
 
 
@@ -131,7 +132,7 @@ async def test_start_ends_at_whatever_turn_of_the_loop_it_is_cancelled(
 ) -> None:
     signals.append(asyncio.Event())
     serving = asyncio.create_task(Worker(path, max_concurrency=1).start())
-    await until_running(queue, await queue.enqueue(wait_for_signal))
+    await until_begun(await queue.enqueue(wait_for_signal))
 
     signals[-1].set()
     for _ in range(turns):
@@ -149,7 +150,7 @@ async def test_task_that_had_ended_when_start_was_cancelled_does_not_run_again(
     signals.append(asyncio.Event())
     serving = asyncio.create_task(Worker(path, max_concurrency=1).start())
     task = await queue.enqueue(wait_for_signal)
-    await until_running(queue, task)
+    await until_begun(task)
 
     signals[-1].set()
     for _ in range(turns):
@@ -243,7 +244,7 @@ def test_unknown_store_is_refused() -> None:
 
 async def test_worker_says_how_much_it_runs(path: Path, queue: TaskQueue, gate: Path) -> None:
     async with Worker(path, max_concurrency=3, grace=0) as worker:
-        await until_running(queue, await queue.enqueue(hold, gate))
+        await until_begun(await queue.enqueue(hold, gate))
 
         assert "1 of 3 running" in repr(worker)
     assert "stopped" in repr(worker)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import echo, hold, hold_thread, until_running
+from running import begin, echo, hold, hold_thread, until_begun
 
 from sitq.core import Cause, TaskStatus
 from sitq.exceptions import ValidationError
@@ -21,7 +21,7 @@ async def running_in(worker: Worker, queue: TaskQueue, function: Callable[..., A
     """Start the worker and let it run one task; returns both."""
     serving = asyncio.create_task(worker.start())
     task = await queue.enqueue(function, gate)
-    await until_running(queue, task)
+    await until_begun(task)
     return serving, task
 
 
@@ -198,6 +198,7 @@ async def test_negative_grace_is_refused(path: Path) -> None:
 
 
 async def never_stop(gate: Path) -> None:
+    begin()
     while not gate.exists():
         try:
             await asyncio.sleep(0.01)

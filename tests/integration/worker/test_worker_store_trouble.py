@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from running import echo, hold, hold_thread, impatient, locked, until, until_running
+from running import echo, hold, hold_thread, impatient, locked, until, until_begun
 
 from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import TaskStatus
@@ -20,7 +20,7 @@ async def test_outcome_waits_until_the_store_is_free(
 ) -> None:
     async with Worker(impatient(path), grace=0):
         task = await queue.enqueue(function, gate)  # type: ignore[arg-type]
-        await until_running(queue, task)
+        await until_begun(task)
         with locked(path):
             gate.touch()
             await asyncio.sleep(0.4)
@@ -64,7 +64,7 @@ async def test_trouble_is_logged_as_a_warning(path: Path, queue: TaskQueue, capl
 async def test_lease_outlives_a_lock_shorter_than_itself(path: Path, queue: TaskQueue, gate: Path) -> None:
     async with Worker(impatient(path), lease=2.0, grace=0), Worker(path, lease=2.0, grace=0):
         task = await queue.enqueue(hold, gate)
-        await until_running(queue, task)
+        await until_begun(task)
         with locked(path):
             await asyncio.sleep(1.0)
         await asyncio.sleep(1.5)
@@ -110,7 +110,7 @@ async def test_store_closed_by_its_owner_ends_the_worker_with_a_clear_error(path
 
 async def test_task_deleted_while_it_waits_is_no_trouble(path: Path, queue: TaskQueue, gate: Path) -> None:
     async with Worker(path, max_concurrency=1, grace=0):
-        await until_running(queue, await queue.enqueue(hold, gate))
+        await until_begun(await queue.enqueue(hold, gate))
         waiting = await queue.enqueue(echo, 1)
         assert await queue.delete(waiting) == {waiting}
         gate.touch()
@@ -120,7 +120,7 @@ async def test_task_deleted_while_it_waits_is_no_trouble(path: Path, queue: Task
 
 async def test_running_task_cannot_be_deleted(queue: TaskQueue, worker: Worker, gate: Path) -> None:
     task = await queue.enqueue(hold, gate)
-    await until_running(queue, task)
+    await until_begun(task)
 
     assert await queue.delete(task) == set()
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from running import echo, hold, hold_thread, until_running
+from running import echo, hold, hold_thread, until_begun
 
 from sitq.core import TaskStatus
 from sitq.queue import TaskQueue
@@ -101,7 +101,7 @@ async def test_stop_ends_it(path: Path, queue: TaskQueue, gate: Path) -> None:
     worker = Worker(path)
     serving = asyncio.create_task(worker.run_until_empty())
     task = await queue.enqueue(hold, gate)
-    await until_running(queue, task)
+    await until_begun(task)
 
     await worker.stop(grace=0)
     await serving

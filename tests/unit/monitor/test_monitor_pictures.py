@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from monitor_pilot import press, settle
 from monitor_rows import NOW, Still, make_app, make_queue, make_row, make_worker, screen_lines
 from textual.color import Color
 
@@ -82,10 +83,10 @@ async def test_screen_is_as_it_was_drawn(place: str, size: str) -> None:
     source, picture = shop(), PICTURES / f"{place}-{size}.txt"
     app = make_app(source)
     async with app.run_test(size=SIZES[size]) as pilot:
-        await pilot.pause()
+        await settle(pilot)
         source.tell(pulse=pulse(), rows=None)
-        await pilot.press(*PLACES[place])
-        await pilot.pause(0.1)
+        await settle(pilot)
+        await press(pilot, *PLACES[place])
         drawn = "\n".join(screen_lines(app)) + "\n"
     if "SITQ_DRAW" in os.environ:
         picture.parent.mkdir(exist_ok=True)
@@ -101,7 +102,7 @@ async def test_words_can_be_read_on_every_theme(theme: str) -> None:
     app = make_app(shop())
     async with app.run_test() as pilot:
         app.theme = theme
-        await pilot.pause()
+        await settle(pilot)
         for name in ("failed", "success", "running", "warning", "name", "muted", "accent"):
             for ground in ("", "cursor"):
                 style = paint(app.main.table, name, ground)
@@ -124,7 +125,7 @@ async def test_states_are_told_apart_without_colour(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("NO_COLOR", "1")
     app = make_app(shop())
     async with app.run_test(size=SIZES["narrow"]) as pilot:
-        await pilot.pause()
+        await settle(pilot)
         lines = screen_lines(app)[3:12]
 
     assert len({tuple(line.replace("▌", " ").split()[:2]) for line in lines}) == len(lines)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from monitor_pilot import press, settle
 from monitor_rows import (
     NOW,
     Still,
@@ -16,7 +17,6 @@ from monitor_rows import (
     screen,
     screen_lines,
 )
-from textual.pilot import Pilot
 
 from sitq.core import TaskStatus
 from sitq.sanitize import Clean
@@ -31,11 +31,6 @@ from sitq_monitor.widgets.prompt import Prompt
 
 NARROW, WIDE, SMALL = (80, 24), (160, 45), (60, 15)
 FAILED = [make_row(number, TaskStatus.FAILED) for number in range(150, 0, -1)]
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    await pilot.press(*keys)
-    await pilot.pause(0)
 
 
 # Filters
@@ -121,7 +116,6 @@ async def test_words_of_filters_are_completed(typed: str, accepted: str) -> None
     app = make_app(source)
     async with app.run_test(size=NARROW) as pilot:
         await press(pilot, "slash", *typed)
-        await pilot.pause(0.1)
         await press(pilot, "right")
 
         assert app.main.filter_bar.value == accepted
@@ -145,7 +139,7 @@ async def test_kept_filter_is_in_the_palette() -> None:
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
         await press(pilot, "escape")
         commands["Filter: mine"].callback()
-        await pilot.pause()
+        await settle(pilot)
 
         assert app.settings.kept == {"mine": "state:failed _0007"}
         assert (app.main.tabs.state, app.main.looking.text) == (TaskStatus.FAILED, "_0007")
@@ -312,7 +306,7 @@ async def test_click_on_the_queue_under_the_cursor_shows_its_tasks() -> None:
         await pilot.click("#queues", offset=(10, 2))
         before = app.main.place
         await pilot.click("#queues", offset=(10, 2))
-        await pilot.pause()
+        await settle(pilot)
 
         assert (before, app.main.place, source.view.filter.queue) == ("queues", "list", "b")
 
@@ -326,12 +320,12 @@ async def test_dashboard_tells_the_pulse_where_there_is_room() -> None:
         took=Spread(0.42, 1.8), waited=Spread(0.08, 2.1),
     )  # fmt: skip
     async with app.run_test(size=WIDE) as pilot:
-        await pilot.pause()
+        await settle(pilot)
         source.tell(pulse=pulse, rows=None)
-        await pilot.pause()
+        await settle(pilot)
         lines = screen_lines(app)
         await pilot.resize_terminal(*NARROW)
-        await pilot.pause()
+        await settle(pilot)
         short = screen_lines(app)[0]
 
     assert "▅█" in lines[2] and "15.0" in lines[2] and "80ms   2.10s" in lines[2]
@@ -348,10 +342,10 @@ async def test_dashboard_follows_every_change() -> None:
             source.queues = [make_queue("mail", pending=depth, paused=paused), make_queue("größe", pending=5)]
             source.workers = [make_worker(running=depth % 4, alive=not paused)]
             source.tell()
-            await pilot.pause(0.05)
+            await settle(pilot)
             shown = screen_lines(app)
             app.main.refresh()
-            await pilot.pause(0.05)
+            await settle(pilot)
 
             assert shown == screen_lines(app)
             assert count(depth) in "".join(shown[1:5])
@@ -456,11 +450,11 @@ async def test_progress_is_told_and_escape_stops() -> None:
     app = make_app(source)
     async with app.run_test(size=WIDE) as pilot:
         source.say(Progress(what=Clean("requeue"), done=1500, of=27301))
-        await pilot.pause()
+        await settle(pilot)
         text = screen(app)
         await press(pilot, "escape")
         source.say(Tally(action=Action.REQUEUE, asked=2000, reached=1990, stopped=True))
-        await pilot.pause()
+        await settle(pilot)
 
         assert "requeue: 1,500 of 27,301" in text
         assert source.halted
@@ -484,7 +478,7 @@ async def test_what_came_of_it_stays_on_the_screen(news: Tally | Done, words: st
     async with app.run_test(size=NARROW) as pilot:
         source.say(news)
         source.tell()
-        await pilot.pause()
+        await settle(pilot)
 
         assert words in screen(app)
 
@@ -497,7 +491,7 @@ async def test_plan_of_more_than_was_counted_says_so() -> None:
         source.say(
             Plan(action=Action.CANCEL, scope=scope, eligible=10_000, skipped=(), names=(Clean("a"),), counted_all=False)
         )
-        await pilot.pause()
+        await settle(pilot)
 
         assert "Cancel more than 10,000 tasks?" in screen(app)
 
@@ -577,7 +571,6 @@ async def test_picture_of_the_screen_is_written(tmp_path: Path, monkeypatch: pyt
     async with app.run_test(size=NARROW) as pilot:
         await press(pilot, "e")
         await press(pilot, "ctrl+u", *"shot.svg", "enter")
-        await pilot.pause(0.2)
 
         assert "task_0003" in Path("shot.svg").read_text()
         assert "picture written to shot.svg" in screen(app)
@@ -601,7 +594,7 @@ async def test_palette_runs_what_a_key_runs() -> None:
             command for command in app.get_system_commands(app.screen) if command.title.startswith("Workers")
         )
         await command.callback()
-        await pilot.pause()
+        await settle(pilot)
 
         assert app.main.place == "workers"
 
@@ -610,7 +603,7 @@ async def test_chosen_theme_is_remembered() -> None:
     app = make_app(Still(make_rows(3)))
     async with app.run_test(size=NARROW) as pilot:
         app.theme = "textual-light"
-        await pilot.pause()
+        await settle(pilot)
 
         assert app.settings.theme == "textual-light"
         assert make_app(Still(), settings=app.settings).theme == "textual-light"
