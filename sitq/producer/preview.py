@@ -15,7 +15,9 @@ def preview_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str |
         return None
     parts = [shorten(value) for value in args]
     parts += [f"{name}={shorten(value)}" for name, value in kwargs.items()]
-    text = ", ".join(parts).encode("utf-8", "backslashreplace").decode()  # no store takes lone surrogates
+    text = ", ".join(parts)
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()  # no store takes lone surrogates
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
