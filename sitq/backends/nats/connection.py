@@ -111,7 +111,7 @@ class Connection:
             raise ConnectionError(f"cannot reach the NATS server at {self._address.shown}: {reason}") from exc
         self._client.options["max_reconnect_attempts"] = -1  # from now on for ever
         self._replies.inbox = f"{self._client.new_inbox()}."
-        await self._client.subscribe(f"{self._replies.inbox}*", cb=self._replies.take)
+        await self._client.listen(f"{self._replies.inbox}*", self._replies.take)
 
     async def close(self) -> None:
         self._replies.fail_all(f"the connection to {self._address.shown} was closed")
