@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sitq.core import DEFAULT_QUEUE, EXECUTORS, OnConflict, OnFailure
+from sitq.core import DEFAULT_QUEUE, EXECUTORS, OnConflict, OnFailure, Task
 from sitq.exceptions import ValidationError
 from sitq.retry import Retry
 from sitq.validation import aware, callable_object, integer, not_negative, one_of, positive, task_ids, text
@@ -78,8 +78,9 @@ class TaskOptions:
             raise ValidationError(f"give eta or delay, not both: got eta={self.eta} and delay={self.delay}")
 
     def as_task_fields(self) -> dict[str, Any]:
-        """Give those that are fields of a `Task` as they are."""
-        return {name: getattr(self, name) for name in _NAMES if name not in _OWN}
+        """Give those that are fields of a `Task`, as they are, as far as they differ from its defaults."""
+        own = {name: getattr(self, name) for name in _NAMES if name not in _OWN}
+        return {name: value for name, value in own.items() if value != Task._field_defaults[name]}
 
     def changed(self, **options: Any) -> "TaskOptions":
         """Make options that differ from these in the ones named.

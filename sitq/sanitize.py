@@ -33,7 +33,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/?#@]*?):[^/?#]*@")
 
 def storable(text: str) -> str:
     """Escape lone surrogates, as file names that are no UTF-8 have them: no store takes them."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def without_password(store: str) -> str:

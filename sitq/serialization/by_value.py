@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sitq.exceptions import ResourceExhaustionError, SerializationError, SitqError, ValidationError
-from sitq.inputs import noting
 from sitq.serialization.anatomy import Carried, call_roots
 from sitq.serialization.envelope import CALL, VALUE, Envelope
 from sitq.serialization.pickling import FileFullError, Pickled, pickle_function, pickle_value, unpickle
@@ -72,9 +71,7 @@ class CloudpickleSerializer:
             SerializationError: it cannot be pickled; the message names the innermost object that cannot.
             ResourceExhaustionError: it makes more than `max_bytes`.
         """
-        with noting(None):
-            function = self._pickle_function(func)
-        return self._seal(func, function, args, dict(kwargs))
+        return self._seal(func, self._pickle_function(func), args, dict(kwargs))
 
     def dumps_many(self, func: Callable[..., Any], calls: Iterable[Sequence[Any]], /) -> Iterator[bytes]:
         """Make the payloads of many calls; the function is pickled once, before the first of them is asked for."""
@@ -99,10 +96,9 @@ class CloudpickleSerializer:
 
     def _pickle_function(self, func: Callable[..., Any]) -> Pickled:
         try:
-            data, code = pickle_function(func, self._max_bytes)
+            return pickle_function(func, self._max_bytes)
         except Exception as exc:  # reducers of any class may run, so anything may come
             raise self._refusal(exc, call_roots(func, (), {})) from exc
-        return Pickled(len(data).to_bytes(_LENGTH_BYTES, "big") + data, code)
 
     def _seal(
         self, func: Callable[..., Any], function: Pickled, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -112,7 +108,8 @@ class CloudpickleSerializer:
         except Exception as exc:  # reducers of any class may run, so anything may come
             raise self._refusal(exc, call_roots(func, args, kwargs)) from exc
         header = self._envelope.header(CALL, carries_code=function.carries_code or arguments.carries_code)
-        payload = b"".join((header, function.data, arguments.data))
+        length = len(function.data).to_bytes(_LENGTH_BYTES, "big")
+        payload = b"".join((header, length, function.data, arguments.data))
         if len(payload) > self._noted_bytes:
             self._note(len(payload), call_roots(func, args, kwargs))
         return payload

@@ -58,7 +58,7 @@ class Connection:
         """
         await self.link.open()
         self._replies.inbox = f"{self.link.new_inbox()}."
-        await self.link.subscribe(f"{self._replies.inbox}*", self._replies.take)
+        await self.link.listen(f"{self._replies.inbox}*", self._replies.take)
 
     async def close(self) -> None:
         self._replies.fail_all(f"the connection to {self._address.shown} was closed")

@@ -111,6 +111,10 @@ class Link:
 
         return end
 
+    async def listen(self, subject: str, take: Callable[[Msg], None]) -> None:
+        """Hand over each message of a subject as it is read, for as long as the link lasts."""
+        await self._client.listen(subject, take)
+
     async def send(self, subject: str, body: bytes, *, reply: str = "", headers: dict[str, str] | None = None) -> None:
         """Send a message.
 
