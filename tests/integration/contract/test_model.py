@@ -26,9 +26,9 @@ from contract.builders import (
     retry,
     success,
 )
-from contract.conftest import STORES
 from contract.kept import SOME_TIME
 from contract.model import Model
+from contract.stores import MakeStore
 from sitq.backends.base import Backend
 from sitq.backends.sqlite import MemoryBackend, SQLiteBackend
 from sitq.core import (
@@ -381,11 +381,10 @@ def machine_on(make: Callable[[], Backend], clock: Clock | None) -> type[StoreMa
 
 
 @pytest.mark.parametrize("examples", [15, pytest.param(1000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("store", STORES)
 def test_a_store_answers_as_the_model_does(
-    store: str, examples: int, tmp_path_factory: pytest.TempPathFactory, servers: Servers
+    make_store: MakeStore, examples: int, tmp_path_factory: pytest.TempPathFactory, servers: Servers
 ) -> None:
-    machine = machine_on(lambda: STORES[store](tmp_path_factory.mktemp("store"), servers), None)
+    machine = machine_on(lambda: make_store(tmp_path_factory.mktemp("store"), servers), None)
     run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=examples))
 
 
