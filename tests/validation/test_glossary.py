@@ -33,7 +33,8 @@ def _words_of(names: Iterable[str]) -> set[str]:
 
 
 def _verbs_of(door: type) -> list[str]:
-    return [name for name in vars(door) if not name.startswith("_")]
+    kinds = [kind for kind in door.__mro__ if kind.__module__.startswith("sitq")]
+    return [name for kind in kinds for name in vars(kind) if not name.startswith("_")]
 
 
 def _named_in_code() -> Iterator[str]:
