@@ -73,6 +73,7 @@ def _check(address: Address, scheme: str) -> None:
     try:
         if scheme != "unix" and not re.fullmatch(r"/?\d*", urlsplit(address.url).path):
             raise ValueError("the database is a number")
-        ConnectionPool.from_url(address.url).make_connection()  # which connects later, but knows its options
+        pool = ConnectionPool.from_url(address.url)
+        pool.connection_class(**pool.connection_kwargs)  # which connects later, but knows its options
     except (TypeError, ValueError) as exc:
         raise ConfigurationError(f"a Redis store's URL is {_LIKE}; got {address.shown!r} ({exc})") from None
