@@ -50,6 +50,7 @@ class StateTabs(Widget):
             (count, lambda state: state == self.state),
             (count, lambda state: False),
         )
+        tabs: list[list[Part]] = []
         for number, has_word in styles:
             tabs = [self._tab(place, state, number, has_word(state)) for place, state in enumerate(STATES, start=1)]
             if sum(map(_width, tabs)) <= self.size.width:

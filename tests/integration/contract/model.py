@@ -204,12 +204,13 @@ class Model:
         """Make a running task pending again, or cancelled if somebody asked for that."""
         if began:
             kept.history[kept.attempt] = cause
-        kept.status, kept.progress = TaskStatus.PENDING, None
-        kept.error = error or kept.error
-        kept.failures += cause in _CHARGED
-        kept.crashes += cause is Cause.LOST
+        kept.status = TaskStatus.PENDING
         if kept.stop:
             self._cancel([kept], _BETWEEN)
+            return
+        kept.progress, kept.error = None, error or kept.error
+        kept.failures += cause in _CHARGED
+        kept.crashes += cause is Cause.LOST
 
     def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
         self.now += 1
