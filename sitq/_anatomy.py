@@ -4,7 +4,7 @@ import dis
 import functools
 import reprlib
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -164,12 +164,12 @@ def _reduced(value: Any) -> Any:
 
 def _of_state(state: Any) -> Iterator[Carried]:
     """Yield attributes of a state in either form that pickle knows: a dict, or one of `__dict__` and one of slots."""
-    halves: Sequence[Any] = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+    halves: list[Any] = list(state) if isinstance(state, tuple) and len(state) == 2 else [state]
     if not all(half is None or isinstance(half, dict) for half in halves):
         yield Carried("state", " -> state", state)
         return
     for half in halves:
-        for name, value in half.items() if half else ():
+        for name, value in (half or {}).items():
             yield Carried("attribute", f".{name}", value)
 
 

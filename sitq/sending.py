@@ -1,12 +1,12 @@
 """Sends calls into the store: what the queue and its views with options have in common."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from copy import copy
 from datetime import datetime, tzinfo
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from sitq.backends.base import Backend
 from sitq.core import Task
@@ -18,6 +18,9 @@ from sitq.recurring import ScheduleInfo
 from sitq.schedules import new_schedule
 from sitq.serialization import CallSerializer
 from sitq.validation import arguments
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _CHUNK = 1000  # tasks in one transaction of enqueue_many
 
@@ -146,17 +149,44 @@ class BoundQueue:
             self._sender if connection is None else self._sender.on(connection), self._given.but(**options)
         )
 
+    @overload
     async def enqueue(
+        self, func: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskHandle[R]: ...
+    @overload
+    async def enqueue(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]: ...
+    @overload
+    async def enqueue(
+        self, func: Callable[..., Any], /, *args: Any, eta: datetime | None, **kwargs: Any
+    ) -> TaskHandle[Any]: ...
+
+    async def enqueue(  # type: ignore[misc]  # P.kwargs might hold an eta, which the third overload then takes
         self, func: Callable[..., Any], /, *args: Any, eta: datetime | None = None, **kwargs: Any
     ) -> TaskHandle[Any]:
         """As `TaskQueue.enqueue`."""
         return await self._sender.send(self._given, func, args, kwargs, eta)
+
+    @overload
+    async def enqueue_many(
+        self, func: Callable[..., Coroutine[Any, Any, R]], args_list: Iterable[Sequence[Any]], /
+    ) -> list[TaskHandle[R]]: ...
+    @overload
+    async def enqueue_many(
+        self, func: Callable[..., R], args_list: Iterable[Sequence[Any]], /
+    ) -> list[TaskHandle[R]]: ...
 
     async def enqueue_many(
         self, func: Callable[..., Any], args_list: Iterable[Sequence[Any]], /
     ) -> list[TaskHandle[Any]]:
         """As `TaskQueue.enqueue_many`."""
         return await self._sender.send_many(self._given, func, args_list)
+
+    @overload
+    async def map(
+        self, func: Callable[..., Coroutine[Any, Any, R]], /, *iterables: Iterable[Any]
+    ) -> list[TaskHandle[R]]: ...
+    @overload
+    async def map(self, func: Callable[..., R], /, *iterables: Iterable[Any]) -> list[TaskHandle[R]]: ...
 
     async def map(self, func: Callable[..., Any], /, *iterables: Iterable[Any]) -> list[TaskHandle[Any]]:
         """As `TaskQueue.map`."""

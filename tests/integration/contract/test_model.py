@@ -197,8 +197,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), wanted=places)
     def heartbeat(self, who: int, wanted: list[int]) -> None:
-        claims = {claim.id: claim.attempt for claim in self.claims_at(wanted)}
-        self.same("heartbeat", self.workers[who], claims, lease=LEASE)
+        held = {kept.task.id: kept.attempt for kept in self.model.held_by(self.workers[who].id)}
+        stale = {claim.id: claim.attempt for claim in self.claims_at(wanted)}
+        self.same("heartbeat", self.workers[who], held | stale, lease=LEASE)
         self.same("stop_requests", self.workers[who].id)
 
     @rule(who=st.integers(0, 1), back=st.booleans())
