@@ -59,10 +59,10 @@ class Backend(ABC):
     # The producer's verbs
 
     @abstractmethod
-    async def enqueue(self, tasks: Sequence[Task]) -> list[str]:
+    async def enqueue(self, tasks: Sequence[Task], /) -> list[str]:
         """Store tasks, all or none, and tell the id that each has in the store.
 
-        - An id that exists is left as it is.
+        - An id that exists is left as it is. Who sends it again sends it to the same lane.
         - A task that needs others which have not ended is blocked until they have. When one of them does not succeed,
           its `on_failure` decides, at once where that is so already.
         - When an unfinished task holds the key, its id is the answer ("return"), or it makes place if it has not
@@ -74,7 +74,7 @@ class Backend(ABC):
             ResourceExhaustionError: the disk is full.
         """
 
-    async def enqueue_on(self, connection: object, tasks: Sequence[Task]) -> list[str]:
+    async def enqueue_on(self, connection: object, tasks: Sequence[Task], /) -> list[str]:
         """Store tasks as `enqueue` does, inside the transaction that is open on the caller's own connection.
 
         They exist exactly if that commits; what waits for them wakes no sooner.
@@ -104,6 +104,8 @@ class Backend(ABC):
     @abstractmethod
     async def claim(self, worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float) -> list[Claim]:
         """Hand out up to `limit` tasks, in order of priority, due moment and age.
+
+        Where several workers claim, a store may let each prefer a part of those of equal priority.
 
         - Claimable is what is pending, due and not paused, or running with its lease over or its owner surely dead;
           the latter is counted in `crashes`.
@@ -167,7 +169,10 @@ class Backend(ABC):
 
     @abstractmethod
     async def cancel(self, ids: Collection[str]) -> set[str]:
-        """Make pending tasks cancelled, ask running ones to stop, and tell the ids that were reached."""
+        """Make pending tasks cancelled, ask running ones to stop, and tell the ids that were reached.
+
+        All of them are cancelled before those that waited for one of them meet their `on_failure`.
+        """
 
     @abstractmethod
     async def requeue(self, ids: Collection[str]) -> set[str]:

@@ -6,7 +6,7 @@ from copy import copy
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from sitq.backends.base import Backend
 from sitq.core import Task
@@ -18,6 +18,9 @@ from sitq.recurring import ScheduleInfo
 from sitq.schedules import new_schedule
 from sitq.serialization import CallSerializer
 from sitq.validation import arguments
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _CHUNK = 1000  # tasks in one transaction of enqueue_many
 

@@ -81,9 +81,9 @@ class LoopAttempt:
             return awaitable
         if self.claim.timeout is None:
             return await awaitable
-        left = self.claim.timeout - (time.monotonic() - self._begun)
+        limit = asyncio.timeout(self.claim.timeout - (time.monotonic() - self._begun))
         try:
-            async with asyncio.timeout(left) as limit:
+            async with limit:
                 return await awaitable
         except TimeoutError:
             if limit.expired():

@@ -162,7 +162,8 @@ def _of_instance(value: Any) -> Iterator[Carried]:
     reduced = _reduced(value)
     if isinstance(reduced, str):
         return
-    constructor, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+    parts: list[Any] = [*reduced, None, None, None]
+    constructor, arguments, state, items, pairs = parts[:5]
     yield from _of_state(state)
     for position, item in enumerate(items or ()):
         yield Carried("item", f"[{position}]", item)
@@ -183,7 +184,7 @@ def _reduced(value: Any) -> Any:
 
 def _of_state(state: Any) -> Iterator[Carried]:
     """Yield attributes of a state in either form that pickle knows: a dict, or one of `__dict__` and one of slots."""
-    halves = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+    halves: list[Any] = list(state) if isinstance(state, tuple) and len(state) == 2 else [state]
     if not all(half is None or isinstance(half, dict) for half in halves):
         yield Carried("state", " -> state", state)
         return

@@ -120,7 +120,7 @@ def pickle_any(value: Any, max_bytes: int) -> Pickled:
     return Pickled(data, carries_code(data))
 
 
-_reduce_code: Callable[[types.CodeType], tuple[Any, ...]] = cloudpickle.Pickler.dispatch_table[types.CodeType]
+_reduce_code: Callable[[types.CodeType], Any] = cloudpickle.Pickler.dispatch_table[types.CodeType]
 
 
 def _reduce_code_with_its_file(code: types.CodeType) -> tuple[Any, ...]:
@@ -131,7 +131,8 @@ def _reduce_code_with_its_file(code: types.CodeType) -> tuple[Any, ...]:
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle ships no types
     dispatch_table: ClassVar = ChainMap(
-        {types.CodeType: _reduce_code_with_its_file}, cloudpickle.Pickler.dispatch_table
+        {types.CodeType: _reduce_code_with_its_file},
+        cloudpickle.Pickler.dispatch_table,  # pyright: ignore[reportArgumentType]  # it calls a ChainMap a Mapping
     )
 
 

@@ -112,7 +112,8 @@ def policy_from_json(fields: dict[str, Any]) -> Retry:
         SerializationError: the fields are not those of a policy, or a type is not to be found.
     """
     try:
-        return Retry(**fields | {name: tuple(map(import_function, fields[name])) for name in _KINDS})
+        kinds: dict[str, Any] = {name: tuple(map(import_function, fields[name])) for name in _KINDS}
+        return Retry(**fields | kinds)
     except (TypeError, KeyError, ValidationError) as exc:
         raise SerializationError(f"cannot read the retry policy of the payload: {exc}") from exc
 

@@ -91,7 +91,8 @@ def query_of(filter: Filter, **more: Any) -> TaskQuery:
     """Ask the store for what a filter matches."""
     conditions = asdict(filter)
     del conditions["status"], conditions["except_statuses"]
-    return TaskQuery(**(conditions | {"statuses": among(filter.statuses)} | more))
+    conditions["statuses"] = among(filter.statuses)
+    return TaskQuery(**(conditions | more))
 
 
 def among(statuses: frozenset[TaskStatus]) -> tuple[TaskStatus, ...]:

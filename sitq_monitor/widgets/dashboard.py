@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import accumulate, zip_longest
+
 from rich.cells import cell_len
 from textual.app import RenderResult
 from textual.content import Content

@@ -75,7 +75,7 @@ class DetailPane(VerticalScroll):
     def _parts(self) -> dict[str, Sequence[Part]]:
         detail, now = self.detail, self._clock()
         if detail is None:
-            return dict.fromkeys(_SECTIONS, ()) | {"overview": [("no task", "faint")]}
+            return {**dict.fromkeys(_SECTIONS, ()), "overview": [("no task", "faint")]}
         before, own = traceback_parts(detail.traceback, folded=self._folded)
         heading = list(title(f"Traceback of attempt {detail.traceback_of}")) if detail.traceback else []
         return {

@@ -1,6 +1,7 @@
 """The tabs of states, each with its count; they give up words and then digits as the screen narrows."""
 
 from collections.abc import Callable
+
 from textual import events
 from textual.app import RenderResult
 from textual.message import Message
@@ -47,6 +48,7 @@ class StateTabs(Widget):
             (count, lambda state: state == self.state),
             (count, lambda state: False),
         )
+        tabs: list[list[Part]] = []
         for number, has_word in styles:
             tabs = [self._tab(place, state, number, has_word(state)) for place, state in enumerate(STATES, start=1)]
             if sum(map(_width, tabs)) <= self.size.width:

@@ -264,8 +264,9 @@ class TaskTable(ScrollView, can_focus=True):
             self.scroll_to(y=0, animate=False, immediate=True)
             self.refresh()
         elif by:
-            self.set_reactive(Widget.scroll_y, float(top))
-            self.set_reactive(Widget.scroll_target_y, float(top))
+            for reactive in (Widget.scroll_y, Widget.scroll_target_y):
+                # Where a type checker sees a value, a class gives its Reactive.
+                self.set_reactive(reactive, float(top))  # pyright: ignore[reportArgumentType]
             self.vertical_scrollbar.position = top
 
     def _land(self, view: View, page: tuple[TaskRow, ...]) -> None:

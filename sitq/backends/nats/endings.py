@@ -70,7 +70,7 @@ def remembered(store: Store, record: Record, facts: Facts) -> Write:
     kept: Facts = {"attempt": record.facts["attempt"], "finished_at": facts["finished_at"]}
     for name in ("worker", "started_at", "cause", "error", "traceback"):
         if name in facts:
-            kept[name] = facts[name]
+            kept[name] = facts[name]  # pyright: ignore[reportGeneralTypeIssues]  # one name has one type
     return store.history(record.id, kept)
 
 

@@ -189,9 +189,10 @@ def new_facts(task: Task, now: int) -> Facts:
     for name in ("timeout", "retention", "key", "python", "executor", "meta", "arguments"):
         if (value := getattr(task, name)) is not None:
             facts[name] = value  # the names are those of the task
-    for name in ("tags", "needs", "after"):
-        if value := getattr(task, name):
-            facts[name] = list(dict.fromkeys(value))  # type: ignore[literal-required]
+    later = [task_id for task_id in task.after if task_id not in task.needs]
+    for name, ids in (("tags", task.tags), ("needs", task.needs), ("after", later)):
+        if ids:
+            facts[name] = list(dict.fromkeys(ids))  # type: ignore[literal-required]
     return facts
 
 

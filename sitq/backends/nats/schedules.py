@@ -23,8 +23,16 @@ _TRIES = 50
 
 
 async def _read(store: Store, name: str) -> Document | None:
+    _, document = await _read_place(store, name)
+    return document
+
+
+async def _read_place(store: Store, name: str) -> tuple[int, Document | None]:
+    """Read a schedule, and the number that the next write follows; one that was removed leaves a number for a while."""
     found = await store.connection.read([store.subjects.schedule(name)])
-    return _document(found[0]) if found and found[0].body else None
+    if not found:
+        return 0, None
+    return found[0].seq, _document(found[0]) if found[0].body else None
 
 
 def _document(message: Found) -> Document:
@@ -41,12 +49,12 @@ async def _change(
 ) -> dict[str, Any] | None:
     """Write a schedule as decided on what is stored; answers its new facts, or None where nothing was decided."""
     for attempt in range(_TRIES):
-        document = await _read(store, name)
+        seq, document = await _read_place(store, name)
         decided = decide(document)
         if decided is None:
             return None
         facts, payload = decided
-        write = _write(store, facts, payload, 0 if document is None else document.seq)
+        write = _write(store, facts, payload, seq)
         (answer,) = await store.connection.write([write])
         if isinstance(answer, int):
             store.replica.wrote(write, answer)

@@ -61,7 +61,7 @@ async def _migrate(connection: Connection, address: Address, version: int) -> No
 
 
 def _script(name: str) -> str:
-    return files(__package__).joinpath("sql", f"{name}.sql").read_text("utf-8")
+    return files("sitq.backends.postgres").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
 # One statement, so that no other process makes the schema between the two looks.

@@ -68,15 +68,15 @@ class Session:
             ConnectionError: the connection was lost, and whether anything was done is not known.
         """
         async with self._turn:
-            for _ in range(_COLLISIONS):
+            tries = 0
+            while True:
                 try:
                     return await self._try(act)
                 except asyncpg.PostgresError as exc:
-                    error = store_error(exc, self._address)
-                    if not is_collision(exc):
-                        raise error from exc
+                    tries += 1
+                    if tries == _COLLISIONS or not is_collision(exc):
+                        raise store_error(exc, self._address) from exc
                 await asyncio.sleep(random.uniform(0, 0.01))
-            raise error
 
     async def repeat(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         """Run something that may run twice: once more where the connection was lost meanwhile."""
@@ -131,7 +131,7 @@ class Session:
         try:
             connection = await asyncpg.connect(
                 self._address.dsn,
-                timeout=self._address.command_timeout,
+                timeout=self._address.command_timeout,  # pyright: ignore[reportArgumentType]  # it takes floats too
                 command_timeout=self._address.command_timeout,
             )
         except (TimeoutError, OSError, asyncpg.InternalClientError) as exc:

@@ -39,7 +39,7 @@ class Bell:
         self._listener: asyncio.Task[None] | None = None
         self._hearing = False
         self._closed = False
-        self._heard = dict.fromkeys(TOPICS, 0)
+        self._heard: dict[str, int] = dict.fromkeys(TOPICS, 0)
 
     def heard(self, topic: str) -> int | None:
         """A number that grows with each change of a topic; None while nothing can be heard."""

@@ -80,7 +80,7 @@ def _special(task: Task) -> Iterator[tuple[str, Any]]:
         yield "on_conflict", task.on_conflict
     if task.needs or task.after:
         taken = [(task_id, "1") for task_id in task.needs]
-        yield "needs", taken + [(task_id, "0") for task_id in task.after]
+        yield "needs", taken + [(task_id, "0") for task_id in task.after if task_id not in task.needs]
         yield "on_failure", task.on_failure
 
 

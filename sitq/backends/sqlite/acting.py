@@ -58,14 +58,14 @@ def requeue(transaction: Transaction, requests: Sequence[Collection[str]]) -> li
     return answers
 
 
-_RUN_NOW = f"update task set state = 1, due_at = ? where state = 0 and {_WANTED} returning id, queue"
+_RUN_NOW = f"update task set state = 1, due_at = ? where state = 0 and due_at > ? and {_WANTED} returning id, queue"
 
 
 def run_now(transaction: Transaction, requests: Sequence[Collection[str]]) -> list[set[str]]:
     transaction.begin()
     answers = []
     for ids in requests:
-        rows = transaction.execute(_RUN_NOW, (transaction.now, json.dumps(list(ids)))).fetchall()
+        rows = transaction.execute(_RUN_NOW, (transaction.now, transaction.now, json.dumps(list(ids)))).fetchall()
         for _, queue in rows:
             transaction.move(queue, SCHEDULED, READY)
             transaction.wakes.add(queue)

@@ -204,12 +204,13 @@ class Model:
         """Make a running task pending again, or cancelled if somebody asked for that."""
         if began:
             kept.history[kept.attempt] = cause
-        kept.status, kept.progress = TaskStatus.PENDING, None
-        kept.error = error or kept.error
-        kept.failures += cause in _CHARGED
-        kept.crashes += cause is Cause.LOST
+        kept.status = TaskStatus.PENDING
         if kept.stop:
             self._cancel([kept], _BETWEEN)
+            return
+        kept.progress, kept.error = None, error or kept.error
+        kept.failures += cause in _CHARGED
+        kept.crashes += cause is Cause.LOST
 
     def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
         self.now += 1
@@ -217,7 +218,7 @@ class Model:
             if lease > 0:
                 self.workers.add(worker.id)
             return set(claims)
-        held = {kept.task.id: kept for kept in self._held_by(worker.id)}
+        held = {kept.task.id: kept for kept in self.held_by(worker.id)}
         lost = {task_id for task_id, number in claims.items() if task_id not in held or held[task_id].attempt != number}
         stops = {task_id for task_id, kept in held.items() if kept.stop}
         if lease <= 0:
@@ -225,17 +226,17 @@ class Model:
         return lost | stops
 
     def stop_requests(self, worker_id: str) -> set[str]:
-        return {kept.task.id for kept in self._held_by(worker_id) if kept.stop}
+        return {kept.task.id for kept in self.held_by(worker_id) if kept.stop}
 
     def bury(self, worker_id: str) -> None:
         """Do what another worker's claim does when this one has surely died."""
         self._let_worker_go(worker_id, Cause.LOST, f"TaskLostError: worker {worker_id} died while running it")
 
-    def _held_by(self, worker_id: str) -> list[Kept]:
+    def held_by(self, worker_id: str) -> list[Kept]:
         return [kept for kept in self.kept.values() if kept.status is TaskStatus.RUNNING and kept.worker == worker_id]
 
     def _let_worker_go(self, worker_id: str, cause: Cause, error: str | None) -> None:
-        for kept in self._held_by(worker_id):
+        for kept in self.held_by(worker_id):
             self._put_back(kept, cause, error, began=True)
         self.workers.discard(worker_id)
 

@@ -382,3 +382,12 @@ async def test_wait_for_the_lane_is_woken_by_a_change(backend: Backend, twin: Ba
     await backend.put_schedule(make_schedule(make_task(queue="mail")))
 
     assert await woken_by(backend, ["mail"], lambda: act(twin))
+
+
+async def test_schedule_can_be_put_again_at_once_after_it_was_removed(backend: Backend) -> None:
+    await backend.put_schedule(make_schedule(every=1.0))
+    await backend.remove_schedule("report")
+
+    await backend.put_schedule(make_schedule(every=2.0))
+
+    assert (await only_schedule(backend)).every == 2.0

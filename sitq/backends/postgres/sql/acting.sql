@@ -58,7 +58,8 @@ declare
   reached text[];
   lanes text[];
 begin
-  with ahead as (select seq from sitq.task where id = any(ids) and state = 0 order by seq for update),
+  with ahead as (select seq from sitq.task
+    where id = any(ids) and state = 0 and due_at > clock_timestamp() order by seq for update),
   moved as (
     update sitq.task set state = 1, due_at = clock_timestamp() from ahead where task.seq = ahead.seq
     returning task.id, task.queue)

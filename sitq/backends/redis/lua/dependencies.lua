@@ -50,11 +50,16 @@ local function settle(ended)
   end
 end
 
-local function cancel_pending(id, error)
-  local state, queue, seq, priority, due, python = unpack(task(id, 's', 'q', 'seq', 'p', 'due', 'py'))
-  unplace(id, state, queue, priority or 0, tonumber(due), seq, python)
-  end_task(id, seq, queue, state, 'cancelled', 'cancelled', error)
-  settle({{id = id, how = HOW.cancelled}})
+-- End pending tasks; all of them before what follows for others, who may be among them.
+local function cancel_pending(ids, error)
+  local ended = {}
+  for place, id in ipairs(ids) do
+    local state, queue, seq, priority, due, python = unpack(task(id, 's', 'q', 'seq', 'p', 'due', 'py'))
+    unplace(id, state, queue, priority or 0, tonumber(due), seq, python)
+    end_task(id, seq, queue, state, 'cancelled', 'cancelled', error)
+    ended[place] = {id = id, how = HOW.cancelled}
+  end
+  settle(ended)
 end
 
 local function stop_between_attempts(id, seq, queue)

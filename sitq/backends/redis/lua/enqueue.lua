@@ -10,16 +10,58 @@ local function next_task()
   return new_task(unpack(ARGV, argument - 7, argument - 1))
 end
 
--- What would come of each task, in order, before anything is written: an id to answer instead, or a refusal.
-local function judge(new, known, held)
+-- A plan tells what would come of each task, in order, before anything is written: which ids would be `known`, who would
+-- hold a key, who would be waiting for an id, and the `fate` of those that would end badly.
+
+local FATE = {fail = 'failed', cancel = 'cancelled'}
+
+local function waiting_for(plan, id)
+  local policies = {}
+  for _, dependent in ipairs(call('SMEMBERS', base .. 'd:' .. id)) do
+    local state, policy = unpack(task(dependent, 's', 'of'))
+    if state == 'blocked' then policies[dependent] = policy end
+  end
+  for _, new in ipairs(plan.waiting[id] or {}) do policies[new.id] = new.rare.on_failure end
+  return policies
+end
+
+-- Note that a task would end badly, and with it those that need it and do not want to run without it.
+local function would_end(plan, id, fate)
+  plan.fate[id] = fate
+  local ended = {id}
+  while #ended > 0 do
+    for dependent, policy in pairs(waiting_for(plan, table.remove(ended))) do
+      if FATE[policy] and not plan.fate[dependent] then
+        plan.fate[dependent] = FATE[policy]
+        ended[#ended + 1] = dependent
+      end
+    end
+  end
+end
+
+local function would_hold(plan, rare)
+  local holder, state = plan.held[rare.key], 'pending'
+  if not holder then holder, state = holder_of(rare) end
+  if holder and not plan.fate[holder] then return holder, state end
+end
+
+local function would_need(plan, new, id)
+  if plan.fate[id] or HOW[task(id, 's')[1]] then
+    plan.fate[new.id] = plan.fate[new.id] or FATE[new.rare.on_failure]
+  end
+  plan.waiting[id] = plan.waiting[id] or {}
+  table.insert(plan.waiting[id], new)
+end
+
+-- Plan one more task; answers why it is refused, if it is. A task that has its answer is not stored.
+local function judge(plan, new)
   local rare = new.rare
-  if known[new.id] or call('EXISTS', task_key(new.id)) == 1 then
+  if plan.known[new.id] or call('EXISTS', task_key(new.id)) == 1 then
     new.answer = new.id
     return nil
   end
   if rare.key then
-    local holder, state = held[rare.key], 'pending'
-    if not holder then holder, state = holder_of(rare) end
+    local holder, state = would_hold(plan, rare)
     if holder and rare.on_conflict == 'return' then
       new.answer = holder
       return nil
@@ -27,18 +69,22 @@ local function judge(new, known, held)
     if holder and (rare.on_conflict == 'raise' or state == 'running') then
       return {0, 'held', rare.key, holder, state}
     end
-    held[rare.key] = new.id
+    if holder then would_end(plan, holder, 'cancelled') end
+    plan.held[rare.key] = new.id
   end
   for _, need in ipairs(rare.needs or {}) do
-    if not known[need[1]] and call('EXISTS', task_key(need[1])) == 0 then return {0, 'missing', new.name, need[1]} end
+    if not plan.known[need[1]] and call('EXISTS', task_key(need[1])) == 0 then
+      return {0, 'missing', new.name, need[1]}
+    end
+    would_need(plan, new, need[1])
   end
-  known[new.id] = true
+  plan.known[new.id] = true
 end
 
 local function enqueue(tasks)
-  local known, held, ids = {}, {}, {1}
+  local plan, ids = {known = {}, held = {}, waiting = {}, fate = {}}, {1}
   for _, new in ipairs(tasks) do
-    local refusal = judge(new, known, held)
+    local refusal = judge(plan, new)
     if refusal then return refusal end
   end
   reserve(#tasks)

@@ -77,5 +77,5 @@ local function holder_of(rare)
 end
 
 local function make_place(new, holder)
-  cancel_pending(holder, 'replaced by ' .. new.id)
+  cancel_pending({holder}, 'replaced by ' .. new.id)
 end
