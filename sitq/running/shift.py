@@ -5,31 +5,26 @@ import contextlib
 import logging
 
 from sitq.backends.base import Backend
-from sitq.core import Cause, Claim, Outcome, WorkerInfo
+from sitq.core import Claim, Outcome, WorkerInfo
 from sitq.exceptions import STORE_TROUBLE
 from sitq.purging import Purger
 from sitq.running.attempts import Attempt
 from sitq.running.firing import FiringLoop
 from sitq.running.heartbeat import Heartbeat
-from sitq.running.outcomes import lost, stopped
-from sitq.running.pacing import Backoff, Pace, TripBudget
+from sitq.running.pacing import Backoff, TripBudget
 from sitq.running.reporting import Reports
 from sitq.running.runner import Runner, RunSettings
+from sitq.running.slots import PATIENCE, Slots
 from sitq.running.streams import capture
 from sitq.serialization import CallSerializer
 
 logger = logging.getLogger("sitq.worker")
 
-# Tasks that killed their worker this often are failed without running once more.
-MAX_CRASHES = 3
-
-# Seconds that a task claimed ahead waits behind the running ones, before it is given back for others to take.
-_PATIENCE = 0.2
 _LAST_GRACE = 1.0  # seconds for coroutines to take their cancellation; then they are left behind
 
 
 class Shift:
-    """Holds what a running worker holds; made on its loop.
+    """Takes turns for a worker; made on its loop.
 
     A turn is one trip to the store: hand over the outcomes that have gathered, claim for the free slots. While one
     trip is under way the next outcomes gather, so that trips grow with the load and no timer decides their size.
@@ -59,15 +54,11 @@ class Shift:
         self._captures = settings.output_limit > 0
         self._reports = Reports(backend, settings.output_limit)
         self._runner = Runner(serializer, self._finished, self._reports.recorder, backend.inputs, settings)
-        self._running: dict[str, Attempt] = {}
-        self._claimed: list[Claim] = []  # claimed ahead, the next one last
-        self._outcomes: list[Outcome] = []
-        self._pace = Pace(info.max_concurrency)
+        self._slots = Slots(info.max_concurrency, self._start, self._loop.time)
         self._budget = TripBudget(self._loop.time)
         self._backoff = Backoff()
         self._firing = FiringLoop(backend, poll_interval=poll_interval)
         self._release_at: float | None = None  # when to stop waiting for running tasks; None while not stopping
-        self._claimed_at = 0.0
         self._changed = False  # since the last look for cancelled tasks
         self._came_short = False  # the last trip brought less than was asked for: the store had no more
         self._wake = asyncio.Event()
@@ -76,7 +67,7 @@ class Shift:
     @property
     def running(self) -> int:
         """How many tasks are running."""
-        return len(self._running)
+        return len(self._slots.running)
 
     async def serve(self, begun: asyncio.Event) -> None:
         """Take turns until `stop`, then say goodbye: what is still held is given back unspent.
@@ -89,7 +80,7 @@ class Shift:
         """
         await self._backend.heartbeat(self._info, {}, lease=self._lease)
         begun.set()
-        heartbeat = Heartbeat(self._backend.twin(), self._info, self._held, self._obey, lease=self._lease)
+        heartbeat = Heartbeat(self._backend.twin(), self._info, self._slots.held, self._slots.cancel, lease=self._lease)
         heartbeat.start()
         self._reports.start()
         if self._captures:
@@ -99,7 +90,7 @@ class Shift:
         self._firing.start()
         logger.info("worker %s started, max_concurrency=%d", self._info.id, self._info.max_concurrency)
         try:
-            while self._release_at is None or self._running or self._outcomes:
+            while self._release_at is None or self._slots.running or self._slots.outcomes:
                 if not await self._turn():
                     break
         finally:
@@ -119,6 +110,7 @@ class Shift:
         """
         release_at = self._loop.time() + grace
         self._release_at = release_at if self._release_at is None else min(release_at, self._release_at)
+        self._slots.close()
         self._firing.end()
         self._wake.set()
         await self.ended.wait()
@@ -127,9 +119,8 @@ class Shift:
         """Make one trip and wait until the next is worth it; False when there is nothing left to do."""
         if self._release_at is not None:
             self._give_back_rest(self._release_at)
-        elif self._claimed and self._loop.time() - self._claimed_at > _PATIENCE:
-            self._pace.note(_PATIENCE)  # what runs takes at least as long: claim nothing ahead of it
-            self._give_back_claimed()
+        else:
+            self._slots.give_back_late()
         if pause := self._budget.pause():
             await asyncio.sleep(pause)
         self._wake.clear()
@@ -143,30 +134,21 @@ class Shift:
             return True
         self._backoff.reset()
         if claims:
-            self._claimed = [*reversed(claims), *self._claimed]
-            self._claimed_at = self._loop.time()
-            self._fill_slots()
-        if self._changed and self._running:
+            self._slots.take(claims)
+        if self._changed and self._slots.running:
             self._changed = False
             with contextlib.suppress(*STORE_TROUBLE):  # met again by the next trip
-                self._obey(await self._backend.stop_requests(self._info.id))
-        if not self._outcomes and (self._came_short or self._room() <= 0):
-            if self._until_empty and not self._running:
+                self._slots.cancel(await self._backend.stop_requests(self._info.id))
+        if not self._slots.outcomes and (self._came_short or self._slots.room() <= 0):
+            if self._until_empty and not self._slots.running:
                 return self._release_at is None and await self._firing.fire_due()
             await self._doze()
         return True
 
-    def _room(self) -> int:
-        """How many tasks to claim now: at most half of what may be held, so that one half runs while one comes."""
-        if self._release_at is not None:
-            return 0
-        held = self._info.max_concurrency + self._pace.ahead
-        return min(held - len(self._running) - len(self._claimed), (held + 1) // 2)
-
     async def _exchange(self) -> list[Claim]:
         """Hand over the outcomes that have gathered and claim for the free slots, in one trip."""
-        outcomes, self._outcomes = self._outcomes, []
-        limit = self._room()
+        outcomes, self._slots.outcomes = self._slots.outcomes, []
+        limit = self._slots.room()
         if not outcomes and limit <= 0:
             return []
         try:
@@ -176,7 +158,7 @@ class Shift:
             )
         except (asyncio.CancelledError, *STORE_TROUBLE):
             # What a full disk refused is kept for later; what was written all the same is refused the second time.
-            self._outcomes = outcomes + self._outcomes
+            self._slots.outcomes = outcomes + self._slots.outcomes
             raise
         self._came_short = len(claims) < limit
         self._budget.note(finished=len(outcomes), claimed=len(claims), asked=limit)
@@ -185,35 +167,26 @@ class Shift:
                 logger.warning("%s attempt %d was taken over; its outcome is dropped", outcome.id, outcome.attempt)
         return claims
 
-    def _fill_slots(self) -> None:
-        """Start what there is room for, in the order of the claims; the rest waits here."""
-        if self._captures and self._claimed:
+    def _start(self, claim: Claim) -> Attempt:
+        if self._captures:
             capture.renew()
-        while self._claimed and len(self._running) < self._info.max_concurrency and self._release_at is None:
-            claim = self._claimed.pop()
-            if claim.crashes >= MAX_CRASHES:
-                self._outcomes.append(lost(claim))
-                continue
-            logger.info("%s attempt %d of %s begins", claim.id, claim.attempt, claim.name)
-            self._running[claim.id] = self._runner.start(claim)
+        logger.info("%s attempt %d of %s begins", claim.id, claim.attempt, claim.name)
+        return self._runner.start(claim)
 
     def _finished(self, outcome: Outcome) -> None:
         """Take the outcome of an attempt, and start the next one at once if it was claimed ahead."""
-        if self._running.pop(outcome.id, None) is None:
-            return  # it was left behind
-        self._outcomes.append(outcome)
-        self._pace.note(outcome.duration)
-        logger.info("%s attempt %d ended: %s", outcome.id, outcome.attempt, outcome.cause)
-        self._fill_slots()
-        self._wake.set()
+        if self._slots.finish(outcome):
+            logger.info("%s attempt %d ended: %s", outcome.id, outcome.attempt, outcome.cause)
+            self._slots.fill()
+            self._wake.set()
 
     async def _doze(self) -> None:
         """Wait for an outcome, a hint from the store, or the time for the next look."""
         timeout = self._poll_interval
         if self._release_at is not None:
             timeout = min(timeout, max(0.01, self._release_at - self._loop.time()))
-        elif self._claimed:
-            timeout = min(timeout, _PATIENCE)
+        elif self._slots.has_waiting:
+            timeout = min(timeout, PATIENCE)
         hint = self._loop.create_task(self._backend.wait(self._keys(), timeout=timeout))
         hint.add_done_callback(lambda _: self._wake.set())
         try:
@@ -229,50 +202,30 @@ class Shift:
     def _keys(self) -> tuple[str, ...]:
         """Name what to wake for: the lanes while there is room, and the running tasks, which may be cancelled."""
         queues = self._info.queues
-        if self._room() <= 0:
-            return tuple(self._running)
-        return () if queues is None else (*queues, *self._running)
-
-    def _held(self) -> dict[str, int]:
-        """Attempt by task id, for the heartbeat's thread."""
-        claims = [attempt.claim for attempt in list(self._running.values())] + list(self._claimed)
-        return {claim.id: claim.attempt for claim in claims}
-
-    def _obey(self, ids: set[str]) -> None:
-        """Stop those that somebody cancelled or that others took over; an outcome of the latter is refused anyway."""
-        for attempt in [attempt for task_id, attempt in self._running.items() if task_id in ids]:
-            attempt.stop(Cause.CANCELLED)
-        for claim in [claim for claim in self._claimed if claim.id in ids]:
-            self._claimed.remove(claim)
-            self._outcomes.append(stopped(claim, Cause.CANCELLED))
+        running = self._slots.running
+        if self._slots.room() <= 0:
+            return tuple(running)
+        return () if queues is None else (*queues, *running)
 
     def _give_back_rest(self, release_at: float) -> None:
         """Give back what has not begun, then what still runs when the grace is over, willing or not."""
-        self._give_back_claimed()
+        self._slots.give_back_waiting()
         if self._loop.time() >= release_at:
-            self._release_running()
+            self._slots.release_running()
         if self._is_over_time():
-            self._outcomes += [stopped(attempt.claim, Cause.RELEASED) for attempt in self._running.values()]
-            self._running.clear()
-
-    def _give_back_claimed(self) -> None:
-        self._outcomes += [stopped(claim, Cause.RELEASED) for claim in self._claimed]
-        self._claimed = []
-
-    def _release_running(self) -> None:
-        for attempt in list(self._running.values()):
-            attempt.stop(Cause.RELEASED)
+            self._slots.leave_behind()
 
     def _is_over_time(self) -> bool:
         return self._release_at is not None and self._loop.time() >= self._release_at + _LAST_GRACE
 
     async def _leave(self) -> None:
         """End what runs and say goodbye, after a stop, a failure of the store or a cancellation alike."""
-        self._release_running()
+        self._slots.close()
+        self._slots.release_running()
         await self._runner.close()
         await self._reports.close()
         with contextlib.suppress(*STORE_TROUBLE):  # without a goodbye the leases end by themselves
             await self._reports.flush()
-            if self._outcomes:
-                await self._backend.finish(self._outcomes)
+            if self._slots.outcomes:
+                await self._backend.finish(self._slots.outcomes)
             await self._backend.heartbeat(self._info, {}, lease=0)

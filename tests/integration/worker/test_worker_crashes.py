@@ -11,7 +11,7 @@ from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import Cause, TaskStatus
 from sitq.exceptions import TaskLostError
 from sitq.queue import TaskQueue
-from sitq.running.shift import MAX_CRASHES
+from sitq.running.slots import MAX_CRASHES
 from sitq.worker import Worker
 
 pytestmark = pytest.mark.skipif(
