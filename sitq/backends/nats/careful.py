@@ -6,9 +6,9 @@ from typing import NamedTuple
 from sitq.backends.nats import endings
 from sitq.backends.nats.address import token
 from sitq.backends.nats.connection import Write
-from sitq.backends.nats.placing import TOGETHER, TRIES, first_step, write_together
+from sitq.backends.nats.placing import TOGETHER, first_step, write_together
 from sitq.backends.nats.records import Facts, Place, Record
-from sitq.backends.nats.store import Step, Store, rest
+from sitq.backends.nats.store import TRIES, Step, Store, rest
 from sitq.backends.refusals import key_is_held, need_is_missing
 from sitq.core import OnConflict, Task, TaskStatus
 from sitq.exceptions import BackendError

@@ -8,17 +8,15 @@ from typing import Any
 from sitq.backends.moments import in_microseconds, since_epoch
 from sitq.backends.nats import endings
 from sitq.backends.nats.connection import Write
-from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.records import Record
 from sitq.backends.nats.replica import owner
 from sitq.backends.nats.shelf import Document
-from sitq.backends.nats.store import Step, Store, rest
+from sitq.backends.nats.store import TRIES, Step, Store, rest
 from sitq.core import Cause, TaskStatus, WorkerInfo
 from sitq.exceptions import BackendError
 
 _LOOK = 0.2  # seconds between two looks at the other workers
 _TIME_LOOK = 30.0  # seconds between two questions for the server's time
-_TRIES = 50
 SHOWN = 3600  # seconds for which a worker that has stopped is shown
 
 
@@ -30,7 +28,7 @@ def alive(store: Store, worker_id: str) -> Document | None:
 
 async def heartbeat(store: Store, worker: WorkerInfo, claims: Mapping[str, int], lease: float) -> set[str]:
     """Renew a worker's lease, or register it; answers the claims that must stop."""
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         document = await _read(store, worker.id)
         if document is None or "stopped_at" in document.facts:
             if lease <= 0 or await _write(store, worker.id, document, _registered(store, worker, document, lease)):
@@ -42,7 +40,7 @@ async def heartbeat(store: Store, worker: WorkerInfo, claims: Mapping[str, int],
         elif await _write(store, worker.id, document, _renewed(store, document, lease)):
             return await _stops(store, document, claims)
         await rest(attempt)
-    raise BackendError(f"worker {worker.id} could not renew its lease: others wrote {_TRIES} times meanwhile")
+    raise BackendError(f"worker {worker.id} could not renew its lease: others wrote {TRIES} times meanwhile")
 
 
 async def _read(store: Store, worker_id: str) -> Document | None:
@@ -54,14 +52,8 @@ async def _write(store: Store, worker_id: str, before: Document | None, facts: d
     """Write a worker's document unless somebody else did since it was read."""
     seq = 0 if before is None else before.seq
     ttl = SHOWN if "stopped_at" in facts else 0
-    write = Write(store.subjects.worker(worker_id), json.dumps(facts).encode(), seq, ttl=ttl)
-    (answer,) = await store.connection.write([write])
-    if isinstance(answer, int):
-        store.replica.wrote(write, answer)
-        return True
-    if isinstance(answer, CollisionError):
-        return False
-    raise answer
+    body = json.dumps(facts).encode()
+    return await store.write_document(Write(store.subjects.worker(worker_id), body, seq, ttl=ttl))
 
 
 def _renewed(store: Store, document: Document, lease: float) -> dict[str, Any]:
@@ -116,7 +108,7 @@ async def _say_goodbye(store: Store, worker_id: str) -> None:
 
 async def _stop(store: Store, worker_id: str, *, only_if: Document | None = None) -> bool:
     """Close a worker's document; with `only_if` unless it has changed since."""
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         document = only_if or await _read(store, worker_id)
         if document is None or "stopped_at" in document.facts:
             return True

@@ -7,12 +7,11 @@ from typing import Any
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.records import Record, new_facts
-from sitq.backends.nats.store import Step, Store, rest
+from sitq.backends.nats.store import TRIES, Step, Store, rest
 from sitq.core import Task
 from sitq.exceptions import BackendError
 
 TOGETHER = 1000  # messages that the server takes in one transaction
-TRIES = 50
 
 
 def first_step(store: Store, task: Task, seq: int = 0) -> Step:

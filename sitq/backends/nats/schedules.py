@@ -9,17 +9,15 @@ from sitq.backends.moments import moment_at, optional, since_epoch
 from sitq.backends.nats.answers import Found
 from sitq.backends.nats.careful import Plan, plan
 from sitq.backends.nats.connection import Write
-from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.placing import know_lanes
 from sitq.backends.nats.records import Facts
 from sitq.backends.nats.shelf import Document
-from sitq.backends.nats.store import Store, rest
+from sitq.backends.nats.store import TRIES, Store, rest
+from sitq.backends.nats.subjects import TOMBSTONE
 from sitq.backends.schedules import due_among, new_task, options_of
 from sitq.core import Task
 from sitq.exceptions import BackendError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
-
-_TRIES = 50
 
 
 async def _read(store: Store, name: str) -> Document | None:
@@ -40,21 +38,17 @@ async def _change(
     store: Store, name: str, decide: Callable[[Document | None], tuple[dict[str, Any], bytes] | None]
 ) -> dict[str, Any] | None:
     """Write a schedule as decided on what is stored; answers its new facts, or None where nothing was decided."""
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         document = await _read(store, name)
         decided = decide(document)
         if decided is None:
             return None
         facts, payload = decided
         write = _write(store, facts, payload, 0 if document is None else document.seq)
-        (answer,) = await store.connection.write([write])
-        if isinstance(answer, int):
-            store.replica.wrote(write, answer)
+        if await store.write_document(write):
             return facts
-        if not isinstance(answer, CollisionError):
-            raise answer
         await rest(attempt)
-    raise BackendError(f"schedule {name!r} could not be written: others changed it {_TRIES} times meanwhile")
+    raise BackendError(f"schedule {name!r} could not be written: others changed it {TRIES} times meanwhile")
 
 
 async def put(store: Store, schedule: Schedule) -> ScheduleInfo:
@@ -94,19 +88,14 @@ def _facts(schedule: Schedule, now: int) -> dict[str, Any]:
 
 
 async def remove(store: Store, name: str) -> bool:
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         document = await _read(store, name)
         if document is None:
             return False
-        grave = Write(store.subjects.schedule(name), b"", document.seq, ttl=10)
-        (answer,) = await store.connection.write([grave])
-        if isinstance(answer, int):
-            store.replica.wrote(grave, answer)
+        if await store.write_document(Write(store.subjects.schedule(name), b"", document.seq, ttl=TOMBSTONE)):
             return True
-        if not isinstance(answer, CollisionError):
-            raise answer
         await rest(attempt)
-    raise BackendError(f"schedule {name!r} could not be removed: others changed it {_TRIES} times meanwhile")
+    raise BackendError(f"schedule {name!r} could not be removed: others changed it {TRIES} times meanwhile")
 
 
 async def set_paused(store: Store, name: str, paused: bool, next_at: datetime | None) -> bool:
@@ -172,7 +161,7 @@ def _info(facts: Mapping[str, Any]) -> ScheduleInfo:
 
 async def fire(store: Store, firing: Firing) -> list[str] | None:
     """Store the tasks of a firing and move its schedule on, in one transaction."""
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         document = await _read(store, firing.schedule)
         due_at = since_epoch(firing.due_at)
         if document is None or document.facts["paused"] or document.facts["next_at"] != due_at:
@@ -183,7 +172,7 @@ async def fire(store: Store, firing: Firing) -> list[str] | None:
         if await decided.write(moved):
             return decided.new
         await rest(attempt)
-    raise BackendError(f"schedule {firing.schedule!r} could not fire: others changed it {_TRIES} times meanwhile")
+    raise BackendError(f"schedule {firing.schedule!r} could not fire: others changed it {TRIES} times meanwhile")
 
 
 def _moved_on(store: Store, document: Document, firing: Firing) -> dict[str, Any]:
@@ -212,7 +201,7 @@ def _task(document: Document) -> Task:
 
 
 async def run_now(store: Store, name: str) -> str | None:
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         document = await _read(store, name)
         if document is None:
             return None
@@ -220,4 +209,4 @@ async def run_now(store: Store, name: str) -> str | None:
         if not decided.new or await decided.write():
             return decided.ids[0]
         await rest(attempt)
-    raise BackendError(f"schedule {name!r} could not run: what it depends on changed {_TRIES} times meanwhile")
+    raise BackendError(f"schedule {name!r} could not run: what it depends on changed {TRIES} times meanwhile")

@@ -8,7 +8,6 @@ from sitq.backends.nats.careful import place_carefully, read_keys
 from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.placing import (
     TOGETHER,
-    TRIES,
     know_lanes,
     lane_write,
     place_one,
@@ -16,7 +15,7 @@ from sitq.backends.nats.placing import (
     write_together,
 )
 from sitq.backends.nats.records import Facts, Record, without
-from sitq.backends.nats.store import Step, Store, rest
+from sitq.backends.nats.store import TRIES, Step, Store, rest
 from sitq.core import Task, TaskStatus
 from sitq.exceptions import BackendError
 
@@ -170,12 +169,8 @@ async def set_paused(store: Store, queue: str, paused: bool) -> None:
     for attempt in range(TRIES):
         found = await store.connection.read([store.subjects.lane(queue)])
         seq = found[0].seq if found else 0
-        write = lane_write(store, queue, {"queue": queue, "paused": paused}, seq)
-        (answer,) = await store.connection.write([write])
-        if isinstance(answer, int):
-            store.replica.wrote(write, answer)
+        if await store.write_document(lane_write(store, queue, {"queue": queue, "paused": paused}, seq)):
             store.known_lanes.add(queue)
             return
-        if not isinstance(answer, CollisionError):
-            raise answer
         await rest(attempt)
+    raise BackendError(f"lane {queue!r} could not be paused or resumed: others did so {TRIES} times meanwhile")

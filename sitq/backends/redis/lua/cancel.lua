@@ -1,19 +1,14 @@
 -- Make pending tasks cancelled, ask running ones to stop. Arguments: ids. Answers the ids that were reached.
 
-verb('cancel', {'allow-oom'}, function()
-  local reached = {}
-  for _, id in ipairs(ARGV) do
-    local state = task(id, 's')[1]
-    if STATUS[state] == 'pending' then
-      cancel_pending(id, 'TaskCancelledError: it was cancelled before it started')
-      reached[#reached + 1] = id
-    elseif state == 'running' then
-      call('HSET', task_key(id), 'x', 1)
-      wake(id)
-      topics.stop = true
-      reached[#reached + 1] = id
-    end
+verb_of_ids('cancel', function(id)
+  local state = task(id, 's')[1]
+  if STATUS[state] == 'pending' then
+    cancel_pending(id, 'TaskCancelledError: it was cancelled before it started')
+    return true
   end
-  finish_writes()
-  return reached
+  if state ~= 'running' then return false end
+  call('HSET', task_key(id), 'x', 1)
+  wake(id)
+  topics.stop = true
+  return true
 end)
