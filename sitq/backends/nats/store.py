@@ -36,7 +36,7 @@ class Step(NamedTuple):
     beside: tuple[Write, ...] = ()
 
 
-class Store:
+class OpenStore:
     """Reads and writes the records of one stream, for the verbs."""
 
     def __init__(self, connection: Connection, subjects: Subjects) -> None:

@@ -37,7 +37,7 @@ class Address:
         return f"{{{self.prefix}}}:"
 
 
-def parse_address(url: str, prefix: str | None) -> Address:
+def parse(url: str, prefix: str | None) -> Address:
     """Read a URL.
 
     Args:
