@@ -20,6 +20,9 @@ class Backend(ABC):
 
     The attempt number of a task never goes down: (id, attempt) together with "it is running" is the fence that
     refuses a late outcome.
+
+    An open backend belongs to the event loop that opened it, in one process. Anywhere else its verbs raise a
+    `BackendError`, and so they do before `connect` and after `close`.
     """
 
     async def __aenter__(self) -> Self:

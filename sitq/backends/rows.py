@@ -4,10 +4,9 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple
 
-from sitq.backends.moments import in_seconds, moment_at, optional
+from sitq.backends.moments import in_seconds, moment_at
 from sitq.backends.schedules import new_task
 from sitq.backends.states import BLOCKED, PARKED, READY, SCHEDULED, STATES, STATUS, waits_for_python, waits_for_tasks
 from sitq.core import Cause, OnFailure, Progress, Result, Task, TaskStatus, WorkerInfo
@@ -29,8 +28,11 @@ class Units(NamedTuple):
     seconds: Callable[[Any], Any]
 
 
-MICROSECONDS = Units(partial(optional, moment_at), partial(optional, in_seconds))
-NATIVE = Units(lambda moment: moment, lambda seconds: seconds)  # the driver makes datetimes and floats
+MICROSECONDS = Units(
+    moment=lambda stored: None if stored is None else moment_at(stored),
+    seconds=lambda stored: None if stored is None else in_seconds(stored),
+)
+NATIVE = Units(moment=lambda stored: stored, seconds=lambda stored: stored)  # the driver makes datetimes and floats
 
 
 def result_of(row: Row, units: Units) -> Result:

@@ -75,8 +75,7 @@ def test_suite_on_the_template_fails_for_every_verb(tmp_path: Path) -> None:
     for outcome in run_suite(tmp_path, "template_backend:TemplateBackend"):
         failed[outcome.module].add("is not written yet" in outcome.trouble)
 
-    assert set(failed) == {path.stem for path in SUITE.glob("test_*.py")}
-    assert all(True in found for found in failed.values())
+    assert all(True in failed[path.stem] for path in SUITE.glob("test_*.py"))
 
 
 def test_suite_on_a_whole_store_of_a_factory_passes(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -83,26 +82,6 @@ def test_backend_left_open_serves_the_next_loop(path: Path, programs: Programs) 
     assert (program.process.returncode, program.out, program.err) == (0, "1\n2\n3\n", "")
 
 
-async def test_backend_in_use_by_one_loop_refuses_another(path: Path) -> None:
-    refusals: list[BaseException] = []
-
-    def use_elsewhere(backend: SQLiteBackend) -> None:
-        try:
-            asyncio.run(backend.enqueue([make_task()]))
-        except BackendError as exc:
-            refusals.append(exc)
-
-    async with SQLiteBackend(path) as backend:
-        thread = threading.Thread(target=use_elsewhere, args=(backend,))
-        thread.start()
-        await asyncio.to_thread(thread.join)
-        await backend.enqueue([make_task()])
-
-    (refusal,) = refusals
-    assert str(path) in str(refusal)
-    assert "loop" in str(refusal)
-
-
 async def test_twins_serve_two_loops_at_once(path: Path) -> None:
     async def use(backend: SQLiteBackend) -> None:
         async with backend:
@@ -114,33 +93,6 @@ async def test_twins_serve_two_loops_at_once(path: Path) -> None:
         await asyncio.gather(elsewhere, use(backend.twin()))
 
     assert len(await ids_in(path)) == 100
-
-
-@pytest.mark.parametrize("verb", ["enqueue", "list_tasks", "wait"])
-async def test_backend_that_is_not_open_says_so(path: Path, verb: str) -> None:
-    backend = SQLiteBackend(path)
-    calls = {
-        "enqueue": lambda: backend.enqueue([make_task()]),
-        "list_tasks": lambda: backend.list_tasks(TaskQuery()),
-        "wait": lambda: backend.wait([], timeout=0.1),
-    }
-    with pytest.raises(BackendError, match="open"):
-        await calls[verb]()
-    async with backend:
-        pass
-
-    with pytest.raises(BackendError, match="open"):
-        await calls[verb]()
-
-
-async def test_connect_by_many_at_once_opens_once(path: Path) -> None:
-    backend = SQLiteBackend(path)
-
-    await asyncio.gather(*(backend.connect() for _ in range(10)))
-
-    await backend.enqueue([make_task()])
-    await backend.close()
-    assert len(await ids_in(path)) == 1
 
 
 @pytest.mark.parametrize("number", range(10))

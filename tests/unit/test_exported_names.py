@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -71,7 +70,3 @@ def test_using_both_doors_loads_neither_screens_nor_notebooks_nor_patches() -> N
 def test_an_inspector_loads_no_pickle_machinery() -> None:
     loaded = _modules_after("from sitq import Inspector\nInspector(':memory:')")
     assert not loaded & {"sitq.serialization", "cloudpickle"}
-
-
-def test_the_version_is_the_packages_own() -> None:
-    assert sitq.__version__ == tomllib.loads(PYPROJECT.read_text())["project"]["version"]

@@ -9,7 +9,7 @@ from sitq.backends.nats.address import parse
 from sitq.backends.nats.candidates import Demand
 from sitq.backends.nats.connection import Connection
 from sitq.backends.nats.schema import open_stream
-from sitq.backends.nats.store import Store
+from sitq.backends.nats.store import OpenStore
 from sitq.backends.nats.subjects import Subjects
 from sitq.backends.opening import Opening
 from sitq.core import Claim, Outcome, Report, Result, Task, TaskStatus, WorkerInfo
@@ -64,12 +64,12 @@ class NATSBackend(Backend):
     async def close(self) -> None:
         await self._opening.close()
 
-    async def _open_store(self) -> Store:
+    async def _open_store(self) -> OpenStore:
         connection = Connection(self._address, timeout=self._timeout)
         await connection.open()
         try:
             await open_stream(connection, self._address, create=self._create)
-            store = Store(connection, Subjects(self._address.prefix))
+            store = OpenStore(connection, Subjects(self._address.prefix))
             connection.link.on_again = store.on_again
             await store.tell_time()
         except BaseException:
@@ -78,11 +78,11 @@ class NATSBackend(Backend):
         return store
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> OpenStore:
         return self._opening.store
 
     @property
-    def _writable(self) -> Store:
+    def _writable(self) -> OpenStore:
         return self._opening.writable
 
     async def enqueue(self, tasks_: Sequence[Task]) -> list[str]:
@@ -164,7 +164,7 @@ class NATSBackend(Backend):
         return await moving.restore(self._writable, ended)
 
     async def stored_schedules(self) -> list[Schedule]:
-        return await schedules.stored(self._store)
+        return await schedules.stored_schedules(self._store)
 
     async def list_tasks(self, query: TaskQuery) -> list[TaskInfo]:
         return await listing.list_tasks(self._store, query)

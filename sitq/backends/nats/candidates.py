@@ -8,7 +8,7 @@ from zlib import crc32
 from sitq.backends.nats import endings
 from sitq.backends.nats.records import Record, without
 from sitq.backends.nats.shelf import Document
-from sitq.backends.nats.store import Step, Store
+from sitq.backends.nats.store import OpenStore, Step
 
 _TURN = 50_000  # microseconds after which each task is another worker's to claim first
 
@@ -31,7 +31,7 @@ class Candidates:
         met: tasks came up the last time, whether or not they could be claimed.
     """
 
-    def __init__(self, store: Store, worker: Document, demand: Demand) -> None:
+    def __init__(self, store: OpenStore, worker: Document, demand: Demand) -> None:
         self._store = store
         self._worker = worker
         self._demand = demand

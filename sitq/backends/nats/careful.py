@@ -6,9 +6,9 @@ from typing import NamedTuple
 from sitq.backends.nats import endings
 from sitq.backends.nats.address import token
 from sitq.backends.nats.connection import Write
-from sitq.backends.nats.placing import TOGETHER, TRIES, first_step, write_together
+from sitq.backends.nats.placing import TOGETHER, first_step, write_together
 from sitq.backends.nats.records import Facts, Place, Record
-from sitq.backends.nats.store import Step, Store, rest
+from sitq.backends.nats.store import TRIES, OpenStore, Step, rest
 from sitq.backends.refusals import key_is_held, need_is_missing
 from sitq.core import OnConflict, Task, TaskStatus
 from sitq.exceptions import BackendError
@@ -29,7 +29,7 @@ class Key(NamedTuple):
         return Write(self.subject, task_id.encode(), self.seq)
 
 
-async def read_keys(store: Store, keys: Collection[str]) -> dict[str, Key]:
+async def read_keys(store: OpenStore, keys: Collection[str]) -> dict[str, Key]:
     """Read who holds these keys."""
     subjects = {store.subjects.key(key): key for key in keys}
     found = await store.connection.read(list(subjects)) if subjects else []
@@ -52,7 +52,7 @@ class Plan:
 
     def __init__(
         self,
-        store: Store,
+        store: OpenStore,
         places: Mapping[str, Place],
         keys: Mapping[str, Key],
         needed: Collection[str],
@@ -156,7 +156,7 @@ class Plan:
 
 
 async def plan(
-    store: Store, tasks: Sequence[Task], *, more: Mapping[str, Facts] | None = None, forgiving: bool = False
+    store: OpenStore, tasks: Sequence[Task], *, more: Mapping[str, Facts] | None = None, forgiving: bool = False
 ) -> Plan:
     """Read what stands in the way of tasks, and decide.
 
@@ -173,7 +173,7 @@ async def plan(
     return decided
 
 
-async def place_carefully(store: Store, tasks: Sequence[Task]) -> list[str]:
+async def place_carefully(store: OpenStore, tasks: Sequence[Task]) -> list[str]:
     """Store tasks that have keys or needs, and tell the id that each has in the store."""
     for attempt in range(TRIES):
         decided = await plan(store, tasks)

@@ -9,11 +9,11 @@ from sitq.backends.nats.candidates import Candidates, Demand
 from sitq.backends.nats.owners import alive, release_dead
 from sitq.backends.nats.records import Record
 from sitq.backends.nats.shelf import Document
-from sitq.backends.nats.store import Step, Store
+from sitq.backends.nats.store import OpenStore, Step
 from sitq.core import Claim, Outcome, TaskStatus
 
 
-async def exchange(store: Store, outcomes: Sequence[Outcome], demand: Demand) -> tuple[set[str], list[Claim]]:
+async def exchange(store: OpenStore, outcomes: Sequence[Outcome], demand: Demand) -> tuple[set[str], list[Claim]]:
     """Finish and claim; what was decided on an old picture is decided again on a new one."""
     trip = _Trip(store)
     async with trip:
@@ -34,14 +34,14 @@ async def exchange(store: Store, outcomes: Sequence[Outcome], demand: Demand) ->
     return accepted | known.accepted, [_as_claim(record, payloads[record.id]) for record in claimed]
 
 
-async def finish(store: Store, outcomes: Sequence[Outcome]) -> set[str]:
+async def finish(store: OpenStore, outcomes: Sequence[Outcome]) -> set[str]:
     """Write outcomes, and tell the ids that were accepted."""
     async with _Trip(store) as trip:
         accepted, _ = await trip.make(outcomes, None)
     return accepted
 
 
-async def _claim_what_is_new(store: Store, trip: "_Trip", candidates: Candidates) -> list[Record]:
+async def _claim_what_is_new(store: OpenStore, trip: "_Trip", candidates: Candidates) -> list[Record]:
     """Claim after a look at what the shelf does not show yet, until something is claimed or nothing comes up."""
     await store.replica.catch_up()
     _, claimed = await trip.make((), candidates)
@@ -62,7 +62,7 @@ class _Known(NamedTuple):
     claimed: list[Record]
 
 
-async def _look_again(store: Store, outcomes: Sequence[Outcome], worker: Document | None) -> _Known:
+async def _look_again(store: OpenStore, outcomes: Sequence[Outcome], worker: Document | None) -> _Known:
     """Find out what became of the transitions that were under way when the server went away."""
     if not store.unsure:
         return _Known({}, set(), [])
@@ -91,7 +91,7 @@ async def _look_again(store: Store, outcomes: Sequence[Outcome], worker: Documen
     return _Known(unsure, accepted, claimed)
 
 
-async def _worker(store: Store, demand: Demand) -> Document | None:
+async def _worker(store: OpenStore, demand: Demand) -> Document | None:
     """Find the worker on the shelf, and give back what dead ones held."""
     await store.replica.load()
     worker = alive(store, demand.worker_id)
@@ -107,7 +107,7 @@ async def _worker(store: Store, demand: Demand) -> Document | None:
 class _Trip:
     """Makes transitions for one call, and remembers which, should the call fail: some may be made all the same."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: OpenStore) -> None:
         self._store = store
         self._tried: dict[str, int] = {}
 
@@ -140,7 +140,7 @@ class _Trip:
         return set(accepted), [record for record in taken if record.status is TaskStatus.RUNNING]
 
 
-async def _running(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Record]:
+async def _running(store: OpenStore, outcomes: Sequence[Outcome]) -> dict[str, Record]:
     """Find the records that outcomes are for: on the shelf, or in the stream if they are not as expected there."""
     shelf = store.replica.shelf.open
     records = {outcome.id: shelf[outcome.id] for outcome in outcomes if outcome.id in shelf}
@@ -152,7 +152,7 @@ def _is_running(record: Record | None, outcome: Outcome) -> bool:
     return record is not None and record.status is TaskStatus.RUNNING and record.facts["attempt"] == outcome.attempt
 
 
-def _finish_step(store: Store, records: dict[str, Record], outcome: Outcome) -> Step | None:
+def _finish_step(store: OpenStore, records: dict[str, Record], outcome: Outcome) -> Step | None:
     record = records.get(outcome.id)
     if record is None or not _is_running(record, outcome):
         return None
@@ -162,7 +162,7 @@ def _finish_step(store: Store, records: dict[str, Record], outcome: Outcome) -> 
 
 
 async def _insist(
-    store: Store, outcomes: Sequence[Outcome], steps: Sequence[Step], made: Sequence[Record | None]
+    store: OpenStore, outcomes: Sequence[Outcome], steps: Sequence[Step], made: Sequence[Record | None]
 ) -> dict[str, Record]:
     """Write outcomes again whose tasks have changed meanwhile but still run; answers all that were accepted."""
     accepted = {record.id: record for record in made if record is not None}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from sitq.backends.moments import in_microseconds
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.records import Facts, Record, without
-from sitq.backends.nats.store import Step, Store
+from sitq.backends.nats.store import OpenStore, Step
 from sitq.core import Cause, OnFailure, Outcome, TaskStatus
 
 _CANCELLED_BEFORE = "TaskCancelledError: it was cancelled before it started"
@@ -14,7 +14,7 @@ _BETWEEN = "TaskCancelledError: it was cancelled between two attempts"
 _BAD = {TaskStatus.FAILED: "failed", TaskStatus.CANCELLED: "was cancelled"}
 
 
-def _final(store: Store, record: Record, facts: Facts, tail: bytes, *beside: Write) -> Step:
+def _final(store: OpenStore, record: Record, facts: Facts, tail: bytes, *beside: Write) -> Step:
     """Make the step to a final record, noting when it may be purged."""
     facts["born"] = record.born
     if "retention" in facts:
@@ -23,7 +23,7 @@ def _final(store: Store, record: Record, facts: Facts, tail: bytes, *beside: Wri
     return Step(record, facts, tail, beside)
 
 
-def by_outcome(store: Store, record: Record, outcome: Outcome, *, ended_at: int | None = None) -> Step:
+def by_outcome(store: OpenStore, record: Record, outcome: Outcome, *, ended_at: int | None = None) -> Step:
     """End a task with what its last attempt came to, now unless told; `started_at` becomes the true start."""
     now = store.clock.now() if ended_at is None else ended_at
     facts = without(record.facts, "cancel", "error", "traceback", "recorded")
@@ -43,7 +43,7 @@ def by_outcome(store: Store, record: Record, outcome: Outcome, *, ended_at: int 
     return _final(store, record, facts, record.tail + outcome.value)
 
 
-def unrun(store: Store, record: Record, error: str, *, fails: bool = False) -> Step:
+def unrun(store: OpenStore, record: Record, error: str, *, fails: bool = False) -> Step:
     """End a pending task with a reason."""
     facts = without(record.facts, "cancel")
     facts.update(
@@ -57,15 +57,15 @@ def unrun(store: Store, record: Record, error: str, *, fails: bool = False) -> S
     return _final(store, record, facts, record.tail)
 
 
-def cancelled(store: Store, record: Record, *, by: str = _CANCELLED_BEFORE) -> Step:
+def cancelled(store: OpenStore, record: Record, *, by: str = _CANCELLED_BEFORE) -> Step:
     return unrun(store, record, by)
 
 
-def expired(store: Store, record: Record) -> Step:
+def expired(store: OpenStore, record: Record) -> Step:
     return unrun(store, record, _EXPIRED)
 
 
-def remembered(store: Store, record: Record, facts: Facts) -> Write:
+def remembered(store: OpenStore, record: Record, facts: Facts) -> Write:
     """Keep an attempt in the history; a later look at it depends on the record."""
     kept: Facts = {"attempt": record.facts["attempt"], "finished_at": facts["finished_at"]}
     for name in ("worker", "started_at", "cause", "error", "traceback"):
@@ -74,7 +74,7 @@ def remembered(store: Store, record: Record, facts: Facts) -> Write:
     return store.history(record.id, kept)
 
 
-def put_back(store: Store, record: Record, outcome: Outcome) -> Step:
+def put_back(store: OpenStore, record: Record, outcome: Outcome) -> Step:
     """Make a running task pending again, and keep the attempt in its history unless it never began."""
     now = store.clock.now()
     facts = without(record.facts, "status", "worker", "term", "started_at", "cancel", "progress", "recorded", "cause")
@@ -99,7 +99,7 @@ def put_back(store: Store, record: Record, outcome: Outcome) -> Step:
     return Step(record, facts, record.tail, beside)
 
 
-def given_back(store: Store, record: Record, cause: Cause, error: str | None) -> Step:
+def given_back(store: OpenStore, record: Record, cause: Cause, error: str | None) -> Step:
     """Make a task pending again whose worker has died or said goodbye."""
     outcome = Outcome(
         record.id, record.facts["attempt"], record.facts["queue"], TaskStatus.PENDING, cause, error=error, duration=1.0
@@ -114,7 +114,7 @@ def how(record: Record | None) -> str | None:
     return "was deleted" if record is None else _BAD.get(record.status)
 
 
-async def settle(store: Store, ended: Mapping[str, str]) -> None:
+async def settle(store: OpenStore, ended: Mapping[str, str]) -> None:
     """End those that needed tasks which did not succeed and do not want to run without them, and so on along chains.
 
     Args:
@@ -131,7 +131,7 @@ async def settle(store: Store, ended: Mapping[str, str]) -> None:
         ended = {task_id: _BAD[record.status] for task_id, record in reached.items()}
 
 
-async def _dependents(store: Store, ended: Mapping[str, str]) -> dict[str, str]:
+async def _dependents(store: OpenStore, ended: Mapping[str, str]) -> dict[str, str]:
     """Tell who needs these tasks, and why it cannot run, by id."""
     reasons: dict[str, str] = {}
     for needed in ended:
@@ -140,7 +140,7 @@ async def _dependents(store: Store, ended: Mapping[str, str]) -> dict[str, str]:
     return reasons
 
 
-def by_need(store: Store, record: Record, reason: str) -> Step | None:
+def by_need(store: OpenStore, record: Record, reason: str) -> Step | None:
     """End a pending task that needed one which did not succeed; None when it runs all the same or has moved on."""
     policy = record.facts.get("on_failure", OnFailure.CANCEL)
     if record.status is not TaskStatus.PENDING or policy == OnFailure.RUN:
@@ -155,7 +155,7 @@ def bad_ends(records: Iterable[Record]) -> dict[str, str]:
     return {record.id: _BAD[record.status] for record in records if record.status in _BAD}
 
 
-async def spoiled(store: Store, records: Iterable[Record]) -> dict[str, str]:
+async def spoiled(store: OpenStore, records: Iterable[Record]) -> dict[str, str]:
     """Tell which of these pending tasks need one that has ended badly, and why they cannot run, by id."""
     careful = [record for record in records if record.waited and record.facts.get("on_failure") != OnFailure.RUN]
     needed = await store.records({task_id for record in careful for task_id in record.needs}) if careful else {}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from sitq.backends.moments import moment_at, optional, since_epoch
 from sitq.backends.nats.records import Record, decoded
 from sitq.backends.nats.shelf import Shelf
-from sitq.backends.nats.store import Store
+from sitq.backends.nats.store import OpenStore
 from sitq.backends.states import waits_for_python, waits_for_tasks
 from sitq.core import FINAL, Progress, TaskStatus
 from sitq.views import Order, TaskInfo, TaskQuery
@@ -18,7 +18,7 @@ _BATCH = 500  # records in one read
 _NARROWEST = 500  # sequences in the first window
 
 
-async def list_tasks(store: Store, query: TaskQuery) -> list[TaskInfo]:
+async def list_tasks(store: OpenStore, query: TaskQuery) -> list[TaskInfo]:
     shelf = await store.replica.catch_up()
     if query.ids:
         records = [record for record in (await store.records(query.ids)).values() if _matches(query, record)]
@@ -36,7 +36,7 @@ def _key(order: Order) -> Callable[[Record], int]:
     return (lambda record: record.seq) if order is Order.ENDED else (lambda record: record.born)
 
 
-async def _before(store: Store, query: TaskQuery) -> Callable[[Record], bool] | None:
+async def _before(store: OpenStore, query: TaskQuery) -> Callable[[Record], bool] | None:
     """Make the condition that goes on after the last task of the page before."""
     if query.before is None:
         return None
@@ -50,7 +50,7 @@ async def _before(store: Store, query: TaskQuery) -> Callable[[Record], bool] | 
     return lambda record: key(record) < key(last)
 
 
-async def _walk(store: Store, shelf: Shelf, query: TaskQuery) -> list[Record]:
+async def _walk(store: OpenStore, shelf: Shelf, query: TaskQuery) -> list[Record]:
     """Find what matches a query, at least as much as its page needs."""
     found: dict[str, Record] = {}
     wanted = set(query.statuses) or set(TaskStatus)
@@ -78,12 +78,12 @@ async def _walk(store: Store, shelf: Shelf, query: TaskQuery) -> list[Record]:
     return list(found.values())
 
 
-async def _end(store: Store) -> int:
+async def _end(store: OpenStore) -> int:
     answer = await store.connection.call(f"STREAM.INFO.{store.connection.stream}", what="tell its last sequence")
     return int(answer["state"]["last_seq"]) + 1
 
 
-async def _window(store: Store, subject: str, low: int, high: int) -> list[Record]:
+async def _window(store: OpenStore, subject: str, low: int, high: int) -> list[Record]:
     """Read the records of a subject in a window of the stream."""
     records: list[Record] = []
     while low < high:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from sitq.backends.moments import since_epoch
 from sitq.backends.nats import endings
 from sitq.backends.nats.placing import first_step, know_lanes
-from sitq.backends.nats.store import Step, Store
+from sitq.backends.nats.store import OpenStore, Step
 from sitq.backends.states import CAUSE_OF
 from sitq.core import Outcome, Result, Task
 
 _WIDEST = 500
 
 
-async def restore(store: Store, ended: Sequence[tuple[Task, Result]]) -> set[str]:
+async def restore(store: OpenStore, ended: Sequence[tuple[Task, Result]]) -> set[str]:
     """Store tasks with what they came to, each for itself, and tell the ids that are new."""
     await know_lanes(store, {task.queue for task, _ in ended})
     new: set[str] = set()
@@ -22,7 +22,7 @@ async def restore(store: Store, ended: Sequence[tuple[Task, Result]]) -> set[str
     return new
 
 
-def _step(store: Store, task: Task, result: Result) -> Step:
+def _step(store: OpenStore, task: Task, result: Result) -> Step:
     """Make the step from nothing to a task that has ended, with its bytes."""
     born = first_step(store, task)
     outcome = Outcome(
@@ -48,5 +48,5 @@ def _step(store: Store, task: Task, result: Result) -> Step:
     return step._replace(facts=facts, beside=(*born.beside, *step.beside))
 
 
-def _ended_at(store: Store, result: Result) -> int:
+def _ended_at(store: OpenStore, result: Result) -> int:
     return store.clock.now() if result.finished_at is None else since_epoch(result.finished_at)

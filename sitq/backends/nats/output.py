@@ -11,7 +11,7 @@ from sitq.backends.nats.answers import Found
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.records import Facts, Record
-from sitq.backends.nats.store import Step, Store
+from sitq.backends.nats.store import OpenStore, Step
 from sitq.core import Report, TaskStatus
 from sitq.views import OutputChunk
 
@@ -29,7 +29,7 @@ class Outputs:
     def __init__(self) -> None:
         self._sizes: OrderedDict[Attempt, _Sizes] = OrderedDict()
 
-    async def report(self, store: Store, reports: Sequence[Report]) -> None:
+    async def report(self, store: OpenStore, reports: Sequence[Report]) -> None:
         """Write what attempts tell, each under the fence of its task."""
         waiting = list(reports)
         for _ in range(_TRIES):
@@ -40,7 +40,7 @@ class Outputs:
             kept = await asyncio.gather(*(self._write(store, report, records[report.id]) for report in waiting))
             waiting = [left for left in kept if left is not None]
 
-    async def _write(self, store: Store, report: Report, record: Record) -> Report | None:
+    async def _write(self, store: OpenStore, report: Report, record: Record) -> Report | None:
         """Write one report; answers what is left of it when the task has changed meanwhile."""
         pieces = [_piece(store, record, report, stream, text) for stream, text in report.output]
         # The first proves the claim; behind it the others go together, as in a cluster one fence lets one through.
@@ -70,7 +70,7 @@ class Outputs:
                 self._sizes.popitem(last=False)
         self._sizes[attempt].append((seq, size))
 
-    async def _trim(self, store: Store, report: Report, keep: int) -> None:
+    async def _trim(self, store: OpenStore, report: Report, keep: int) -> None:
         """Remove the oldest pieces of an attempt's output beyond the bytes to keep."""
         sizes = self._sizes.get((report.id, report.attempt), deque())
         total = sum(size for _, size in sizes)
@@ -87,13 +87,13 @@ def _is_of(report: Report, record: Record | None) -> bool:
     return record is not None and record.status is TaskStatus.RUNNING and record.facts["attempt"] == report.attempt
 
 
-def _piece(store: Store, record: Record, report: Report, stream: str, text: str) -> Write:
+def _piece(store: OpenStore, record: Record, report: Report, stream: str, text: str) -> Write:
     subject = store.subjects.more(report.id, "output", report.attempt, secrets.token_hex(8))
     body = json.dumps([stream, text, store.clock.now()]).encode()
     return Write(subject, body, record.seq, store.subjects.fence(record.facts))
 
 
-async def output(store: Store, task_id: str, after: int, limit: int) -> list[OutputChunk]:
+async def output(store: OpenStore, task_id: str, after: int, limit: int) -> list[OutputChunk]:
     subject = store.subjects.more(task_id, "output", "*", "*")
     found: list[Found] = []
     while len(found) < limit:
@@ -105,7 +105,7 @@ async def output(store: Store, task_id: str, after: int, limit: int) -> list[Out
     return [_chunk(message) for message in found]
 
 
-async def output_tail(store: Store, task_id: str, limit: int) -> list[OutputChunk]:
+async def output_tail(store: OpenStore, task_id: str, limit: int) -> list[OutputChunk]:
     subject = store.subjects.more(task_id, "output", "*", "*")
     newest: deque[Found] = deque(maxlen=limit)
     after = 0

@@ -7,15 +7,14 @@ from typing import Any
 from sitq.backends.nats.connection import Write
 from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.records import Record, new_facts
-from sitq.backends.nats.store import Step, Store, rest
+from sitq.backends.nats.store import TRIES, OpenStore, Step, rest
 from sitq.core import Task
 from sitq.exceptions import BackendError
 
 TOGETHER = 1000  # messages that the server takes in one transaction
-TRIES = 50
 
 
-def first_step(store: Store, task: Task, seq: int = 0) -> Step:
+def first_step(store: OpenStore, task: Task, seq: int = 0) -> Step:
     """Make the step from nothing, or from a deleted task's tombstone, to a new task."""
     facts = new_facts(task, store.clock.now())
     facts["payload"] = len(task.payload)
@@ -25,7 +24,7 @@ def first_step(store: Store, task: Task, seq: int = 0) -> Step:
     return Step(Record(seq, facts, b""), facts, b"" if parts else task.payload, parts)
 
 
-async def know_lanes(store: Store, queues: Collection[str]) -> None:
+async def know_lanes(store: OpenStore, queues: Collection[str]) -> None:
     """Note lanes that are new here, so that they can be counted."""
     fresh = [queue for queue in queues if queue not in store.known_lanes]
     if not fresh:
@@ -39,11 +38,11 @@ async def know_lanes(store: Store, queues: Collection[str]) -> None:
     store.known_lanes.update(fresh)
 
 
-def lane_write(store: Store, queue: str, facts: dict[str, Any], seq: int) -> Write:
+def lane_write(store: OpenStore, queue: str, facts: dict[str, Any], seq: int) -> Write:
     return Write(store.subjects.lane(queue), json.dumps(facts).encode(), seq)
 
 
-async def place_one(store: Store, task: Task) -> None:
+async def place_one(store: OpenStore, task: Task) -> None:
     seq = 0
     for attempt in range(TRIES):
         if (await store.take([first_step(store, task, seq)]))[0] is not None:
@@ -56,7 +55,7 @@ async def place_one(store: Store, task: Task) -> None:
     raise BackendError(f"task {task.id} could not be stored: its place changed {TRIES} times")
 
 
-async def place_together(store: Store, tasks: Sequence[Task]) -> None:
+async def place_together(store: OpenStore, tasks: Sequence[Task]) -> None:
     seqs: dict[str, int] = {}
     for attempt in range(TRIES):
         steps = [first_step(store, task, seqs.get(task.id, 0)) for task in tasks]
@@ -70,7 +69,7 @@ async def place_together(store: Store, tasks: Sequence[Task]) -> None:
 
 
 async def write_together(
-    store: Store, steps: Sequence[Step], others: Sequence[Write] = (), *, before: Sequence[Step] = ()
+    store: OpenStore, steps: Sequence[Step], others: Sequence[Write] = (), *, before: Sequence[Step] = ()
 ) -> bool:
     """Make transitions all or none, with other messages; False when something collides.
 
@@ -93,7 +92,7 @@ async def write_together(
     return True
 
 
-async def write_beside(store: Store, steps: Sequence[Step]) -> None:
+async def write_beside(store: OpenStore, steps: Sequence[Step]) -> None:
     beside = [write for step in steps for write in step.beside]
     for start in range(0, len(beside), TOGETHER):
         for answer in await store.connection.write(beside[start : start + TOGETHER]):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sitq.backends.moments import in_microseconds
 from sitq.backends.nats.answers import Found
 from sitq.backends.nats.records import Record, decoded
-from sitq.backends.nats.store import Store
+from sitq.backends.nats.store import OpenStore
 from sitq.backends.nats.tasks import delete_records, forget
 from sitq.core import FINAL, TaskStatus
 
@@ -16,7 +16,7 @@ _FRESH = 60_000_000  # microseconds
 _LOOKED_AT = 4000  # notes of retention that are looked at in one call
 
 
-async def purge(store: Store, older_than: float | None, statuses: Collection[TaskStatus] | None, limit: int) -> int:
+async def purge(store: OpenStore, older_than: float | None, statuses: Collection[TaskStatus] | None, limit: int) -> int:
     wanted = FINAL if statuses is None else {TaskStatus(status) for status in statuses}
     records = await (_over(store, wanted, limit) if older_than is None else _older(store, older_than, wanted, limit))
     if not records:
@@ -31,13 +31,13 @@ async def purge(store: Store, older_than: float | None, statuses: Collection[Tas
     return len(gone)
 
 
-async def _needed(store: Store) -> set[str]:
+async def _needed(store: OpenStore) -> set[str]:
     """Tell what unfinished tasks need."""
     shelf = await store.replica.catch_up()
     return {needed for record in shelf.open.values() if record.waited for needed in record.needs}
 
 
-async def _older(store: Store, seconds: float, wanted: Collection[TaskStatus], limit: int) -> list[Record]:
+async def _older(store: OpenStore, seconds: float, wanted: Collection[TaskStatus], limit: int) -> list[Record]:
     """Find what ended long ago: ends stand in the stream in their order."""
     moment = store.clock.now() - in_microseconds(seconds)
     found: list[Record] = []
@@ -62,7 +62,7 @@ class _Note(NamedTuple):
     purge_at: int
 
 
-async def _over(store: Store, wanted: Collection[TaskStatus], limit: int) -> list[Record]:
+async def _over(store: OpenStore, wanted: Collection[TaskStatus], limit: int) -> list[Record]:
     """Find what a note says is over, going on where the last look ended, round and round."""
     start, due = store.purged_up_to + 1, list[_Note]()
     now = store.clock.now()
@@ -83,7 +83,7 @@ def _note(message: Found) -> _Note:
     return _Note(message.seq, task_id, message.subject.rpartition(".")[2], int(purge_at))
 
 
-async def _drop_void(store: Store, notes: Sequence[_Note], records: Mapping[str, Record], now: int) -> None:
+async def _drop_void(store: OpenStore, notes: Sequence[_Note], records: Mapping[str, Record], now: int) -> None:
     """Remove notes of tasks that were requeued or deleted; not fresh ones, whose end may be on its way."""
     old = (note for note in notes if note.purge_at < now - _FRESH)
     void = [note.seq for note in old if _status_of(records.get(note.task_id)) != note.status]

@@ -9,12 +9,12 @@ from sitq.backends.moments import moment_at, optional
 from sitq.backends.nats.owners import SHOWN
 from sitq.backends.nats.records import Facts, Record
 from sitq.backends.nats.shelf import Document, Shelf
-from sitq.backends.nats.store import Store
+from sitq.backends.nats.store import OpenStore
 from sitq.core import FINAL, Cause, OnFailure, Result, Task, TaskStatus, WorkerInfo
 from sitq.views import Attempt, QueueStats, Stats
 
 
-async def results(store: Store, ids: Collection[str]) -> dict[str, Result]:
+async def results(store: OpenStore, ids: Collection[str]) -> dict[str, Result]:
     records = await store.records(ids)
     long = {
         record.id: (f"value-{record.facts['attempt']}", record.facts["value_parts"])
@@ -41,7 +41,7 @@ def _result(record: Record, value: bytes | None) -> Result:
     )
 
 
-async def tasks(store: Store, ids: Collection[str]) -> dict[str, Task]:
+async def tasks(store: OpenStore, ids: Collection[str]) -> dict[str, Task]:
     records = await store.records(ids)
     payloads = await store.payloads(list(records.values()))
     return {task_id: _task(record.facts, payloads[task_id]) for task_id, record in records.items()}
@@ -70,19 +70,19 @@ def _task(facts: Facts, payload: bytes) -> Task:
     )
 
 
-async def inputs(store: Store, task_id: str) -> dict[str, Result]:
+async def inputs(store: OpenStore, task_id: str) -> dict[str, Result]:
     record = (await store.records([task_id])).get(task_id)
     needed = record.facts.get("needs", []) if record is not None else []
     return await results(store, needed)
 
 
-async def needs(store: Store, task_id: str) -> list[str]:
+async def needs(store: OpenStore, task_id: str) -> list[str]:
     record = (await store.records([task_id])).get(task_id)
     needed = (await store.records(record.needs)).values() if record is not None and record.waited else ()
     return [record.id for record in sorted(needed, key=lambda record: record.born)]
 
 
-async def attempts(store: Store, task_id: str) -> list[Attempt]:
+async def attempts(store: OpenStore, task_id: str) -> list[Attempt]:
     record = (await store.records([task_id])).get(task_id)
     if record is None or "attempt" not in record.facts:
         return []
@@ -109,7 +109,7 @@ def _attempt(task_id: str, facts: Facts) -> Attempt:
     )
 
 
-async def stats(store: Store) -> Stats:
+async def stats(store: OpenStore) -> Stats:
     shelf = await store.replica.catch_up()
     queues = sorted(lane.facts["queue"] for lane in shelf.documents["lane"].values())
     wanted = [(queue, status) for queue in queues for status in FINAL]
@@ -133,7 +133,7 @@ class _Open:
         self.oldest: int | None = None
 
 
-def _count_open(store: Store, shelf: Shelf, queues: Collection[str]) -> dict[str, _Open]:
+def _count_open(store: OpenStore, shelf: Shelf, queues: Collection[str]) -> dict[str, _Open]:
     now = store.clock.now()
     lanes = {queue: _Open() for queue in queues}
     for record in shelf.open.values():
@@ -168,7 +168,7 @@ def _counts(lane: QueueStats) -> tuple[int, ...]:
     return lane.pending, lane.running, lane.success, lane.failed, lane.cancelled
 
 
-def _shown_workers(store: Store, shelf: Shelf) -> list[Document]:
+def _shown_workers(store: OpenStore, shelf: Shelf) -> list[Document]:
     since = store.clock.now() - SHOWN * 1_000_000
     shown = (
         worker for worker in shelf.documents["worker"].values() if worker.facts.get("stopped_at", since + 1) > since
@@ -176,7 +176,7 @@ def _shown_workers(store: Store, shelf: Shelf) -> list[Document]:
     return sorted(shown, key=lambda worker: (worker.facts["term"], worker.facts["id"]))
 
 
-def _worker(store: Store, shelf: Shelf, worker: Document) -> WorkerInfo:
+def _worker(store: OpenStore, shelf: Shelf, worker: Document) -> WorkerInfo:
     facts = worker.facts
     held = (shelf.open[task_id] for task_id in shelf.held.get(facts["id"], ()))
     return WorkerInfo(

@@ -9,25 +9,23 @@ from sitq.backends.moments import moment_at, optional, since_epoch
 from sitq.backends.nats.answers import Found
 from sitq.backends.nats.careful import Plan, plan
 from sitq.backends.nats.connection import Write
-from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.placing import know_lanes
 from sitq.backends.nats.records import Facts
 from sitq.backends.nats.shelf import Document
-from sitq.backends.nats.store import Store, rest
+from sitq.backends.nats.store import TRIES, OpenStore, rest
+from sitq.backends.nats.subjects import TOMBSTONE
 from sitq.backends.schedules import due_among, new_task, options_of
 from sitq.core import Task
 from sitq.exceptions import BackendError
 from sitq.recurring import DueSchedules, Firing, Schedule, ScheduleInfo
 
-_TRIES = 50
 
-
-async def _read(store: Store, name: str) -> Document | None:
+async def _read(store: OpenStore, name: str) -> Document | None:
     _, document = await _read_place(store, name)
     return document
 
 
-async def _read_place(store: Store, name: str) -> tuple[int, Document | None]:
+async def _read_place(store: OpenStore, name: str) -> tuple[int, Document | None]:
     """Read a schedule, and the number that the next write follows; one that was removed leaves a number for a while."""
     found = await store.connection.read([store.subjects.schedule(name)])
     if not found:
@@ -40,32 +38,27 @@ def _document(message: Found) -> Document:
     return Document(message.seq, json.loads(facts), payload)
 
 
-def _write(store: Store, facts: Mapping[str, Any], payload: bytes, seq: int) -> Write:
+def _write(store: OpenStore, facts: Mapping[str, Any], payload: bytes, seq: int) -> Write:
     return Write(store.subjects.schedule(facts["name"]), json.dumps(facts).encode() + b"\n" + payload, seq)
 
 
 async def _change(
-    store: Store, name: str, decide: Callable[[Document | None], tuple[dict[str, Any], bytes] | None]
+    store: OpenStore, name: str, decide: Callable[[Document | None], tuple[dict[str, Any], bytes] | None]
 ) -> dict[str, Any] | None:
     """Write a schedule as decided on what is stored; answers its new facts, or None where nothing was decided."""
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         seq, document = await _read_place(store, name)
         decided = decide(document)
         if decided is None:
             return None
         facts, payload = decided
-        write = _write(store, facts, payload, seq)
-        (answer,) = await store.connection.write([write])
-        if isinstance(answer, int):
-            store.replica.wrote(write, answer)
+        if await store.write_document(_write(store, facts, payload, seq)):
             return facts
-        if not isinstance(answer, CollisionError):
-            raise answer
         await rest(attempt)
-    raise BackendError(f"schedule {name!r} could not be written: others changed it {_TRIES} times meanwhile")
+    raise BackendError(f"schedule {name!r} could not be written: others changed it {TRIES} times meanwhile")
 
 
-async def put(store: Store, schedule: Schedule) -> ScheduleInfo:
+async def put(store: OpenStore, schedule: Schedule) -> ScheduleInfo:
     await know_lanes(store, [schedule.task.queue])
     now = store.clock.now()
 
@@ -101,23 +94,18 @@ def _facts(schedule: Schedule, now: int) -> dict[str, Any]:
     }
 
 
-async def remove(store: Store, name: str) -> bool:
-    for attempt in range(_TRIES):
+async def remove(store: OpenStore, name: str) -> bool:
+    for attempt in range(TRIES):
         document = await _read(store, name)
         if document is None:
             return False
-        grave = Write(store.subjects.schedule(name), b"", document.seq, ttl=10)
-        (answer,) = await store.connection.write([grave])
-        if isinstance(answer, int):
-            store.replica.wrote(grave, answer)
+        if await store.write_document(Write(store.subjects.schedule(name), b"", document.seq, ttl=TOMBSTONE)):
             return True
-        if not isinstance(answer, CollisionError):
-            raise answer
         await rest(attempt)
-    raise BackendError(f"schedule {name!r} could not be removed: others changed it {_TRIES} times meanwhile")
+    raise BackendError(f"schedule {name!r} could not be removed: others changed it {TRIES} times meanwhile")
 
 
-async def set_paused(store: Store, name: str, paused: bool, next_at: datetime | None) -> bool:
+async def set_paused(store: OpenStore, name: str, paused: bool, next_at: datetime | None) -> bool:
     def decide(document: Document | None) -> tuple[dict[str, Any], bytes] | None:
         if document is None:
             return None
@@ -128,17 +116,17 @@ async def set_paused(store: Store, name: str, paused: bool, next_at: datetime | 
     return await _change(store, name, decide) is not None
 
 
-async def _read_all(store: Store) -> list[Document]:
+async def _read_all(store: OpenStore) -> list[Document]:
     found = await store.connection.scan_all(store.subjects.schedules)
     documents = [_document(message) for message in found if message.body]
     return sorted(documents, key=lambda document: str(document.facts["name"]))
 
 
-async def list_all(store: Store) -> list[ScheduleInfo]:
+async def list_all(store: OpenStore) -> list[ScheduleInfo]:
     return [_info(document.facts) for document in await _read_all(store)]
 
 
-async def stored(store: Store) -> list[Schedule]:
+async def stored_schedules(store: OpenStore) -> list[Schedule]:
     return [_schedule(document) for document in await _read_all(store)]
 
 
@@ -155,7 +143,7 @@ def _schedule(document: Document) -> Schedule:
     )
 
 
-async def due(store: Store) -> DueSchedules:
+async def due(store: OpenStore) -> DueSchedules:
     shelf = await store.replica.load()
     known = [_info(document.facts) for document in shelf.documents["schedule"].values()]
     return due_among(known, moment_at(store.clock.now()))
@@ -178,9 +166,9 @@ def _info(facts: Mapping[str, Any]) -> ScheduleInfo:
     )
 
 
-async def fire(store: Store, firing: Firing) -> list[str] | None:
+async def fire(store: OpenStore, firing: Firing) -> list[str] | None:
     """Store the tasks of a firing and move its schedule on, in one transaction."""
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         document = await _read(store, firing.schedule)
         due_at = since_epoch(firing.due_at)
         if document is None or document.facts["paused"] or document.facts["next_at"] != due_at:
@@ -191,10 +179,10 @@ async def fire(store: Store, firing: Firing) -> list[str] | None:
         if await decided.write(moved):
             return decided.new
         await rest(attempt)
-    raise BackendError(f"schedule {firing.schedule!r} could not fire: others changed it {_TRIES} times meanwhile")
+    raise BackendError(f"schedule {firing.schedule!r} could not fire: others changed it {TRIES} times meanwhile")
 
 
-def _moved_on(store: Store, document: Document, firing: Firing) -> dict[str, Any]:
+def _moved_on(store: OpenStore, document: Document, firing: Firing) -> dict[str, Any]:
     last_at = document.facts["last_at"]
     if firing.occurrences:
         last_at = since_epoch(firing.occurrences[-1])
@@ -204,7 +192,12 @@ def _moved_on(store: Store, document: Document, firing: Firing) -> dict[str, Any
 
 
 async def _plan(
-    store: Store, document: Document, tasks: list[Task], occurrences: tuple[datetime, ...], *, forgiving: bool = False
+    store: OpenStore,
+    document: Document,
+    tasks: list[Task],
+    occurrences: tuple[datetime, ...],
+    *,
+    forgiving: bool = False,
 ) -> Plan:
     await know_lanes(store, [document.facts["queue"]])
     more: dict[str, Facts] = {
@@ -219,8 +212,8 @@ def _task(document: Document) -> Task:
     return new_task(facts["name"], facts["task_name"], facts["queue"], facts["options"], document.tail)
 
 
-async def run_now(store: Store, name: str) -> str | None:
-    for attempt in range(_TRIES):
+async def run_now(store: OpenStore, name: str) -> str | None:
+    for attempt in range(TRIES):
         document = await _read(store, name)
         if document is None:
             return None
@@ -228,4 +221,4 @@ async def run_now(store: Store, name: str) -> str | None:
         if not decided.new or await decided.write():
             return decided.ids[0]
         await rest(attempt)
-    raise BackendError(f"schedule {name!r} could not run: what it depends on changed {_TRIES} times meanwhile")
+    raise BackendError(f"schedule {name!r} could not run: what it depends on changed {TRIES} times meanwhile")

@@ -17,7 +17,7 @@ from sitq.exceptions import BackendError
 
 _WIDEST = 500  # transitions in one trip
 _DOUBT = 0.3  # seconds for which the feed may not yet have told what others wrote
-_TRIES = 50  # of a write that collides again and again
+TRIES = 50  # of a write that collides again and again
 _CHUNK = 512 * 1024  # bytes of a long payload or value in one message, unless the server takes less
 
 
@@ -36,7 +36,7 @@ class Step(NamedTuple):
     beside: tuple[Write, ...] = ()
 
 
-class Store:
+class OpenStore:
     """Reads and writes the records of one stream, for the verbs."""
 
     def __init__(self, connection: Connection, subjects: Subjects) -> None:
@@ -93,6 +93,16 @@ class Store:
         _raise_other_than_collisions(answers)
         await self.tidy_up(steps, taken)
         return taken
+
+    async def write_document(self, write: Write) -> bool:
+        """Write what is said of a worker, a lane or a schedule; False when somebody else did since it was read."""
+        (answer,) = await self.connection.write([write])
+        if isinstance(answer, CollisionError):
+            return False
+        if isinstance(answer, Exception):
+            raise answer
+        self.replica.wrote(write, answer)
+        return True
 
     def _taken(self, step: Step, answer: int | Exception) -> Record | None:
         if isinstance(answer, Exception):
@@ -191,7 +201,7 @@ class Store:
         """
         reached: dict[str, Record] = {}
         waiting = list(records.values())
-        for attempt in range(_TRIES):
+        for attempt in range(TRIES):
             steps = [step for record in waiting if (step := decide(record)) is not None]
             collided = list[str]()
             for start in range(0, len(steps), _WIDEST):
@@ -205,7 +215,7 @@ class Store:
                 return reached
             await rest(attempt)
             waiting = list((await self.records(collided)).values())
-        raise BackendError(f"{len(waiting)} tasks changed {_TRIES} times while they were to be changed here")
+        raise BackendError(f"{len(waiting)} tasks changed {TRIES} times while they were to be changed here")
 
     def long_bytes(self, task_id: str, kind: str, data: bytes) -> list[Write]:
         """Cut bytes that are too long for a record into messages of their own."""

@@ -8,7 +8,6 @@ from sitq.backends.nats.careful import place_carefully, read_keys
 from sitq.backends.nats.errors import CollisionError
 from sitq.backends.nats.placing import (
     TOGETHER,
-    TRIES,
     know_lanes,
     lane_write,
     place_one,
@@ -16,12 +15,12 @@ from sitq.backends.nats.placing import (
     write_together,
 )
 from sitq.backends.nats.records import Facts, Record, without
-from sitq.backends.nats.store import Step, Store, rest
+from sitq.backends.nats.store import TRIES, OpenStore, Step, rest
 from sitq.core import Task, TaskStatus
 from sitq.exceptions import BackendError
 
 
-async def enqueue(store: Store, tasks: Sequence[Task]) -> list[str]:
+async def enqueue(store: OpenStore, tasks: Sequence[Task]) -> list[str]:
     """Store tasks; those of one call go together, up to 1,000, a single one without the price of a transaction."""
     await know_lanes(store, {task.queue for task in tasks})
     if any(task.key is not None or task.needs or task.after for task in tasks):
@@ -38,7 +37,7 @@ async def enqueue(store: Store, tasks: Sequence[Task]) -> list[str]:
 _WIDEST = 500  # deletions in one trip
 
 
-async def cancel(store: Store, ids: Collection[str]) -> set[str]:
+async def cancel(store: OpenStore, ids: Collection[str]) -> set[str]:
     def decide(record: Record) -> Step | None:
         if record.is_final:
             return None
@@ -58,7 +57,7 @@ _OF_THE_LAST_RUN = (
 )  # fmt: skip
 
 
-def again(store: Store, record: Record) -> Step | None:
+def again(store: OpenStore, record: Record) -> Step | None:
     """Make a task that failed or was cancelled due now, with fresh budgets."""
     if record.status not in (TaskStatus.FAILED, TaskStatus.CANCELLED):
         return None
@@ -72,7 +71,7 @@ def again(store: Store, record: Record) -> Step | None:
     return Step(record, facts, tail, history)
 
 
-async def requeue(store: Store, ids: Collection[str]) -> set[str]:
+async def requeue(store: OpenStore, ids: Collection[str]) -> set[str]:
     records = await store.records(ids)
     plain = {task_id: record for task_id, record in records.items() if "key" not in record.facts}
     reached = set(await store.change(plain, lambda record: again(store, record)))
@@ -82,7 +81,7 @@ async def requeue(store: Store, ids: Collection[str]) -> set[str]:
     return reached
 
 
-async def _requeue_with_key(store: Store, record: Record) -> bool:
+async def _requeue_with_key(store: OpenStore, record: Record) -> bool:
     """Requeue a task if nobody else holds its key, in one transaction with taking it."""
     for attempt in range(TRIES):
         step = again(store, record)
@@ -99,7 +98,7 @@ async def _requeue_with_key(store: Store, record: Record) -> bool:
     raise BackendError(f"task {record.id} could not be requeued: its key changed hands {TRIES} times")
 
 
-async def run_now(store: Store, ids: Collection[str]) -> set[str]:
+async def run_now(store: OpenStore, ids: Collection[str]) -> set[str]:
     await store.replica.load()  # which knows what still waits for others
     now = store.clock.now()
 
@@ -112,7 +111,7 @@ async def run_now(store: Store, ids: Collection[str]) -> set[str]:
     return set(await store.change(await store.records(ids), decide))
 
 
-async def delete(store: Store, ids: Collection[str]) -> set[str]:
+async def delete(store: OpenStore, ids: Collection[str]) -> set[str]:
     records = list((await store.records(ids)).values())
     reached: set[str] = set()
     ended: dict[str, str] = {}
@@ -130,7 +129,7 @@ async def delete(store: Store, ids: Collection[str]) -> set[str]:
     return reached
 
 
-async def delete_records(store: Store, records: Sequence[Record]) -> set[str]:
+async def delete_records(store: OpenStore, records: Sequence[Record]) -> set[str]:
     """Take records away; answers the ids of those that have changed meanwhile."""
     collided: set[str] = set()
     for start in range(0, len(records), _WIDEST):
@@ -142,7 +141,7 @@ async def delete_records(store: Store, records: Sequence[Record]) -> set[str]:
     return collided
 
 
-async def _delete_open(store: Store, records: Sequence[Record]) -> set[str]:
+async def _delete_open(store: OpenStore, records: Sequence[Record]) -> set[str]:
     collided: set[str] = set()
     graves = [
         store.subjects.tombstone(record)._replace(within=store.subjects.fence(record.facts)) for record in records
@@ -159,23 +158,19 @@ async def _delete_open(store: Store, records: Sequence[Record]) -> set[str]:
     return collided
 
 
-async def forget(store: Store, ids: Collection[str]) -> None:
+async def forget(store: OpenStore, ids: Collection[str]) -> None:
     """Remove what stands beside the records of deleted tasks."""
     subjects = [store.subjects.more(task_id, ">") for task_id in ids]
     for start in range(0, len(subjects), _WIDEST):
         await asyncio.gather(*map(store.purge, subjects[start : start + _WIDEST]))
 
 
-async def set_paused(store: Store, queue: str, paused: bool) -> None:
+async def set_paused(store: OpenStore, queue: str, paused: bool) -> None:
     for attempt in range(TRIES):
         found = await store.connection.read([store.subjects.lane(queue)])
         seq = found[0].seq if found else 0
-        write = lane_write(store, queue, {"queue": queue, "paused": paused}, seq)
-        (answer,) = await store.connection.write([write])
-        if isinstance(answer, int):
-            store.replica.wrote(write, answer)
+        if await store.write_document(lane_write(store, queue, {"queue": queue, "paused": paused}, seq)):
             store.known_lanes.add(queue)
             return
-        if not isinstance(answer, CollisionError):
-            raise answer
         await rest(attempt)
+    raise BackendError(f"lane {queue!r} could not be paused or resumed: others did so {TRIES} times meanwhile")

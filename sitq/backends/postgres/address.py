@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
+from sitq.backends.hosts import host_of, is_here
 from sitq.exceptions import ValidationError
 
 DEFAULT_SCHEMA = "sitq"
 
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,47}")
-_LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def parse(url: str, *, command_timeout: float, reconnect_timeout: float, read_on
         dsn=urlunsplit(parts._replace(query=urlencode(options))),
         shown=_shown(parts, schema),
         schema=schema,
-        remote=any(host not in _LOCAL and not host.startswith("/") for host in _hosts(parts, options)),
+        remote=not all(map(is_here, _hosts(parts, options))),
         command_timeout=command_timeout,
         reconnect_timeout=reconnect_timeout,
         read_only=read_only,
@@ -93,11 +93,4 @@ def _shown(parts: SplitResult, schema: str) -> str:
 
 def _hosts(parts: SplitResult, options: dict[str, str]) -> list[str]:
     places = options.get("host") or parts.netloc.rpartition("@")[2]
-    return [_host(place) for place in places.split(",")]
-
-
-def _host(place: str) -> str:
-    """Take the port off a host; an IPv6 address stands in brackets."""
-    if place.startswith("["):
-        return place[1:].partition("]")[0]
-    return place.partition(":")[0]
+    return [host_of(place) for place in places.split(",")]

@@ -117,6 +117,9 @@ class PostgresBackend(Backend):
     async def claim(self, worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float) -> list[Claim]:
         return (await self._writable.exchange((), worker_id, queues, limit))[1]
 
+    async def inputs(self, task_id: str) -> dict[str, Result]:
+        return await self._store.read(reads.inputs, task_id)
+
     async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
         return (await self._writable.exchange(outcomes, None, None, 0))[0]
 
@@ -125,14 +128,11 @@ class PostgresBackend(Backend):
     ) -> tuple[set[str], list[Claim]]:
         return await self._writable.exchange(outcomes, worker_id, queues, limit)
 
-    async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
-        return cast(set[str], await self._writable.act(_HEARTBEAT, (worker, claims, lease)))
-
-    async def inputs(self, task_id: str) -> dict[str, Result]:
-        return await self._store.read(reads.inputs, task_id)
-
     async def report(self, reports: Sequence[Report]) -> None:
         await self._writable.act(_REPORT, reports, weight=len(reports))
+
+    async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
+        return cast(set[str], await self._writable.act(_HEARTBEAT, (worker, claims, lease)))
 
     async def stop_requests(self, worker_id: str) -> set[str]:
         return await self._store.stop_requests(worker_id)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sitq._process import ProcessIdentity
+from sitq.backends.leases import LeaseTrust
 from sitq.backends.postgres.address import Address
 from sitq.backends.postgres.session import Connection
 from sitq.core import WorkerInfo
 
 LOOK_INTERVAL = 0.2  # seconds between two looks at the other workers
 _LATEST_LOOK = 1.0  # the same, while there is always something to claim
-_JUMP = 1.0  # seconds by which the server's time may outrun this process's before a suspend is assumed
 
 # A lease longer than itself was given before the server's clock was set back: it would hold until that has caught up.
 _LIVING = """select seq, id, host, pid, process, lease, expires_at < clock_timestamp(),
@@ -33,9 +33,7 @@ class Owners:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._looked_at = float("-inf")
-        self._wall: float | None = None
-        self._wall_read_at = 0.0
-        self._no_lease_ends_before = 0.0
+        self._trust = LeaseTrust()
         self._was_away = False
         self._neighbours: tuple[ProcessIdentity, ...] = ()
         self._one_died = False
@@ -59,13 +57,15 @@ class Owners:
         monotonic = time.monotonic()
         rows = await connection.fetch(self._address.sql(_LIVING), worker_id)
         if rows:
-            self._notice_absence(monotonic, wall=rows[0][7], longest_lease=max(row[5] for row in rows))
+            longest_lease = max(row[5] for row in rows)
+            self._trust.compare(rows[0][7], longest_lease=longest_lease, was_away=self._was_away)
+            self._was_away = False
         dead, overdue, set_back, neighbours = [], [], [], []
         for seq, _, host, pid, process, _, is_over, _, is_too_long in rows:
             identity = ProcessIdentity(host, pid, process)
             if identity.is_surely_dead():
                 dead.append(seq)
-            elif is_over and monotonic >= self._no_lease_ends_before:
+            elif is_over and self._trust.holds:
                 overdue.append(seq)
             else:
                 neighbours.append(identity)
@@ -82,12 +82,6 @@ class Owners:
         """Tell whether the process of a known other worker has ended since the last look; asks no server."""
         self._one_died = self._one_died or any(identity.is_surely_dead() for identity in self._neighbours)
         return self._one_died
-
-    def _notice_absence(self, monotonic: float, *, wall: float, longest_lease: float) -> None:
-        jumped = self._wall is not None and wall - self._wall > monotonic - self._wall_read_at + _JUMP
-        if jumped or self._was_away:
-            self._no_lease_ends_before = monotonic + longest_lease
-        self._wall, self._wall_read_at, self._was_away = wall, monotonic, False
 
 
 _HEARTBEAT = """select sitq.heartbeat($1::text, $2::text, $3::bigint, $4::text, $5::text, $6::bigint, $7::text,

@@ -6,12 +6,12 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis.asyncio import ConnectionPool
 
+from sitq.backends.hosts import is_here
 from sitq.exceptions import ConfigurationError, ValidationError
 
 DEFAULT_PREFIX = "sitq"
 
 _SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss", "unix": "unix"}
-_LOCAL_HOSTS = re.compile(r"localhost|127\..*|::1")
 _LIKE = "like redis://localhost:6379/0?prefix=sitq"
 
 
@@ -37,7 +37,7 @@ class Address:
         return f"{{{self.prefix}}}:"
 
 
-def parse_address(url: str, prefix: str | None) -> Address:
+def parse(url: str, prefix: str | None) -> Address:
     """Read a URL.
 
     Args:
@@ -54,7 +54,7 @@ def parse_address(url: str, prefix: str | None) -> Address:
         url=urlunsplit(parts._replace(scheme=_SCHEMES.get(parts.scheme, ""), query=urlencode(options))),
         prefix=named if prefix is None else prefix,
         shown=_shown(parts, options),
-        remote=parts.scheme != "unix" and not _LOCAL_HOSTS.fullmatch(parts.hostname or "localhost"),
+        remote=parts.scheme != "unix" and not is_here(parts.hostname or ""),
     )
     _check(address, parts.scheme)
     return address

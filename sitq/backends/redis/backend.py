@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sitq.backends.base import Backend
 from sitq.backends.opening import Opening
 from sitq.backends.redis import moving, schedules, tasks
-from sitq.backends.redis.address import parse_address
+from sitq.backends.redis.address import parse
 from sitq.backends.redis.bell import SCHEDULES, STOP
 from sitq.backends.redis.listing import list_tasks
 from sitq.backends.redis.sights import attempts_of, chunk_of, stats_of
@@ -48,7 +48,7 @@ class RedisBackend(Backend):
     ) -> None:
         if timeout <= 0:
             raise ValidationError(f"timeout must be more than 0 seconds, got {timeout}")
-        self._address = parse_address(url, prefix)
+        self._address = parse(url, prefix)
         self._options: dict[str, Any] = {
             "prefix": self._address.prefix, "create": create, "read_only": read_only, "timeout": timeout,
         }  # fmt: skip

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sitq._process import ProcessIdentity, this_process
+from sitq.backends.leases import LeaseTrust
 
 LOOK_INTERVAL = 0.2  # seconds between two looks at the list of workers, and at the processes of those on this machine
-_JUMP = 1.0  # seconds by which wall time may outrun monotonic time before a suspend is assumed
 _LONGEST_LEASE = 60.0  # seconds after a suspend in which no lease is taken for over
 
 
@@ -18,8 +18,7 @@ class Neighbours:
         self._here: dict[str, ProcessIdentity] = {}
         self.one_died = False  # as far as noticed
         self._asked_at = self._watched_at = float("-inf")
-        self._wall, self._wall_read_at = time.time(), time.monotonic()
-        self._no_lease_ends_before = 0.0
+        self._trust = LeaseTrust(time.time())
 
     def wants_look(self) -> bool:
         """Tell whether it is time to ask the server for the workers."""
@@ -60,8 +59,5 @@ class Neighbours:
 
     def may_judge(self) -> bool:
         """Tell whether a lease that is over means a dead worker: after a suspend of this machine it need not."""
-        wall, monotonic = time.time(), time.monotonic()
-        if wall - self._wall > monotonic - self._wall_read_at + _JUMP:
-            self._no_lease_ends_before = monotonic + _LONGEST_LEASE
-        self._wall, self._wall_read_at = wall, monotonic
-        return monotonic >= self._no_lease_ends_before
+        self._trust.compare(time.time(), longest_lease=_LONGEST_LEASE)
+        return self._trust.holds

@@ -108,6 +108,9 @@ class SQLiteBackend(Backend):
     async def claim(self, worker_id: str, queues: Sequence[str] | None, *, limit: int, lease: float) -> list[Claim]:
         return (await self.exchange((), worker_id, queues, limit=limit, lease=lease))[1]
 
+    async def inputs(self, task_id: str) -> dict[str, Result]:
+        return await self._store.read(dependencies.inputs, task_id)
+
     async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
         return (await self._writable.exchange(outcomes, Demand()))[0]
 
@@ -116,14 +119,11 @@ class SQLiteBackend(Backend):
     ) -> tuple[set[str], list[Claim]]:
         return await self._writable.exchange(outcomes, Demand(worker_id=worker_id, queues=queues, limit=limit))
 
-    async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
-        return cast(set[str], await self._writable.write(heartbeat, (worker, claims, lease)))
-
-    async def inputs(self, task_id: str) -> dict[str, Result]:
-        return await self._store.read(dependencies.inputs, task_id)
-
     async def report(self, reports: Sequence[Report]) -> None:
         await self._writable.write(output.report, reports)
+
+    async def heartbeat(self, worker: WorkerInfo, claims: Mapping[str, int], *, lease: float) -> set[str]:
+        return cast(set[str], await self._writable.write(heartbeat, (worker, claims, lease)))
 
     async def stop_requests(self, worker_id: str) -> set[str]:
         return await self._store.read(reads.stop_requests, worker_id)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from sitq._process import ProcessIdentity
+from sitq.backends.leases import LeaseTrust
 from sitq.backends.moments import in_microseconds, in_seconds, since_epoch
 from sitq.backends.sqlite.endings import remember, stop_between_attempts
 from sitq.backends.sqlite.writer import Transaction
@@ -12,7 +13,6 @@ from sitq.backends.states import READY, RUNNING
 from sitq.core import Cause, WorkerInfo
 
 LOOK_INTERVAL = 0.2  # seconds between two looks at the other workers
-_JUMP = 1.0  # seconds by which wall time may outrun monotonic time before a suspend is assumed
 
 _NEIGHBOURS = """select seq, id, host, pid, process, lease, expires_at from worker
   where stopped_at is null and seq <> ?"""
@@ -31,8 +31,7 @@ class Owners:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._looked_at = -LOOK_INTERVAL
-        self._wall, self._wall_read_at = clock(), time.monotonic()
-        self._no_lease_ends_before = 0.0
+        self._trust = LeaseTrust(clock())
         self._neighbours: tuple[ProcessIdentity, ...] = ()
         self._one_died = False
 
@@ -42,11 +41,12 @@ class Owners:
         if monotonic - self._looked_at < LOOK_INTERVAL and not self._one_died:
             return
         rows = transaction.execute(_NEIGHBOURS, (own_seq,)).fetchall()
-        self._notice_suspend(monotonic, in_seconds(max((row[5] for row in rows), default=0)))
+        longest_lease = in_seconds(max((row[5] for row in rows), default=0))
+        self._trust.compare(self._clock(), longest_lease=longest_lease)
         neighbours = []
         for seq, worker_id, host, pid, process, lease, expires_at in rows:
             identity = ProcessIdentity(host, pid, process)
-            if identity.is_surely_dead() or self._is_over(transaction, seq, lease, expires_at, monotonic):
+            if identity.is_surely_dead() or self._is_over(transaction, seq, lease, expires_at):
                 give_back(transaction, seq, Cause.LOST, f"TaskLostError: worker {worker_id} died while running it")
             else:
                 neighbours.append(identity)
@@ -58,19 +58,13 @@ class Owners:
         self._one_died = self._one_died or any(identity.is_surely_dead() for identity in self._neighbours)
         return self._one_died
 
-    def _notice_suspend(self, monotonic: float, longest_lease: float) -> None:
-        wall = self._clock()
-        if wall - self._wall > monotonic - self._wall_read_at + _JUMP:
-            self._no_lease_ends_before = monotonic + longest_lease
-        self._wall, self._wall_read_at = wall, monotonic
-
-    def _is_over(self, transaction: Transaction, seq: int, lease: int, expires_at: int, monotonic: float) -> bool:
+    def _is_over(self, transaction: Transaction, seq: int, lease: int, expires_at: int) -> bool:
         if expires_at > transaction.now + lease:
             # The clock was set back: shorten the lease to its length, or it would hold until the clock has caught up.
             transaction.begin()
             transaction.execute("update worker set expires_at = ? where seq = ?", (transaction.now + lease, seq))
             return False
-        if expires_at >= transaction.now or monotonic < self._no_lease_ends_before:
+        if expires_at >= transaction.now or not self._trust.holds:
             return False
         transaction.begin()
         # It may have renewed its lease while this transaction waited for the lock.

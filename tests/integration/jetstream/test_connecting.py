@@ -160,20 +160,6 @@ async def test_read_only_backend_reads_and_refuses_to_change(url: str, backend: 
     assert listed == [task.id]
 
 
-async def test_verb_of_an_unopened_backend_is_refused() -> None:
-    with pytest.raises(BackendError, match="is not open"):
-        await NATSBackend("nats://localhost").stats()
-
-
-def test_use_on_another_loop_is_refused(url: str) -> None:
-    backend = NATSBackend(url)
-    with asyncio.Runner() as first, asyncio.Runner() as second:
-        first.run(backend.connect())
-        with pytest.raises(BackendError, match="another event loop"):
-            second.run(backend.stats())
-        first.run(backend.close())
-
-
 def test_backend_opens_again_on_a_new_loop(url: str) -> None:
     backend = NATSBackend(url)
     task = make_task()

@@ -137,8 +137,3 @@ async def test_stores_of_one_database_know_nothing_of_each_other(queue: TaskQueu
 
     async with TaskQueue(fresh_schema(url.partition("?")[0])) as other:
         assert (await other.stats()).queues == ()
-
-
-async def test_backend_that_is_not_open_says_so(url: str) -> None:
-    with pytest.raises(BackendError, match="is not open; connect\\(\\) first"):
-        await PostgresBackend(url).stats()

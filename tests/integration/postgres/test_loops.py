@@ -36,20 +36,6 @@ def test_backend_opens_again_on_the_next_loop(url: str) -> None:
     assert [asyncio.run(use_and_close()) for _ in range(3)] == [1, 2, 3]
 
 
-async def test_second_loop_is_refused(queue: TaskQueue) -> None:
-    def use_elsewhere() -> None:
-        with pytest.raises(BackendError, match="is open on another event loop"):
-            asyncio.run(queue.backend.stats())
-        refused.set()
-
-    refused = threading.Event()
-    thread = threading.Thread(target=use_elsewhere)
-    thread.start()
-    await asyncio.to_thread(thread.join)
-
-    assert refused.is_set()
-
-
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 
 

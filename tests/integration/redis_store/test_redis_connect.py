@@ -167,11 +167,6 @@ async def test_functions_are_loaded_again_when_the_server_forgot_them(backend: R
     assert len(await claim_all(backend, await register(backend))) == 2
 
 
-async def test_use_before_connect_is_refused(url: str) -> None:
-    with pytest.raises(BackendError, match=r"is not open; connect\(\) first"):
-        await RedisBackend(url).stats()
-
-
 async def test_server_that_keeps_nothing_is_told_of_once(
     start_server: Callable[..., Server], caplog: pytest.LogCaptureFixture
 ) -> None:

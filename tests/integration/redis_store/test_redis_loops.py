@@ -14,17 +14,6 @@ from sitq.core import TaskStatus
 from sitq.exceptions import BackendError
 
 
-def test_use_on_a_second_loop_is_refused(url: str) -> None:
-    backend = RedisBackend(url)
-    with asyncio.Runner() as first, asyncio.Runner() as second:
-        first.run(backend.connect())
-
-        with pytest.raises(BackendError, match="is open on another event loop"):
-            second.run(backend.stats())
-
-        first.run(backend.close())
-
-
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_backend_whose_loop_has_ended_is_opened_again(url: str) -> None:
     backend = RedisBackend(url)

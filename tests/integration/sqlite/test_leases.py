@@ -90,7 +90,7 @@ class Sleeper:
 
     def sleep(self, seconds: float) -> None:
         """Let wall time run on without monotonic time: what was read of the clocks is as old as the sleep."""
-        self.owners._wall -= seconds
+        self.owners._trust._wall -= seconds
         self.owners._looked_at -= LOOK
 
 

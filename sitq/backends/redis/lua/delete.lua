@@ -9,11 +9,4 @@ local function delete(id)
   return true
 end
 
-verb('delete', {'allow-oom'}, function()
-  local reached = {}
-  for _, id in ipairs(ARGV) do
-    if delete(id) then reached[#reached + 1] = id end
-  end
-  finish_writes()
-  return reached
-end)
+verb_of_ids('delete', delete)

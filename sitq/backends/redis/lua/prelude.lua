@@ -163,3 +163,15 @@ local function finish_writes()
   write_moves()
   publish()
 end
+
+-- Make a verb known that is about ids, and answers those that were reached: where `reach` says so.
+local function verb_of_ids(name, reach)
+  verb(name, {'allow-oom'}, function()
+    local reached = {}
+    for _, id in ipairs(ARGV) do
+      if reach(id) then reached[#reached + 1] = id end
+    end
+    finish_writes()
+    return reached
+  end)
+end

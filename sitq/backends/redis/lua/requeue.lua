@@ -41,11 +41,4 @@ local function requeue(id)
   return true
 end
 
-verb('requeue', {'allow-oom'}, function()
-  local reached = {}
-  for _, id in ipairs(ARGV) do
-    if requeue(id) then reached[#reached + 1] = id end
-  end
-  finish_writes()
-  return reached
-end)
+verb_of_ids('requeue', requeue)
