@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import accumulate
+
 from textual import events
 from textual.app import RenderResult
 from textual.reactive import reactive

@@ -1,6 +1,7 @@
 """The tabs of states, each with its count; they give up words and then digits as the screen narrows."""
 
 from collections.abc import Callable
+
 from textual import events
 from textual.app import RenderResult
 from textual.message import Message
