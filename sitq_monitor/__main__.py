@@ -8,13 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from sitq.exceptions import SitqError
-from sitq.sanitize import clean
+from sitq.sanitize import clean, without_password
 from sitq_monitor import __version__
-from sitq_monitor.naming import without_password
-from sitq_monitor.view import PAGE, View
+from sitq_monitor.view import MESSAGE_LIMIT, PAGE, View
 
 USAGE_ERROR = 2
-MESSAGE_LIMIT = 400
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

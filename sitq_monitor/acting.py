@@ -1,20 +1,21 @@
 """Does what a person asks for: plans it, asks before it changes anything, and says what came of it."""
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 from sitq.sanitize import Clean, clean
 from sitq_monitor import phrases
+from sitq_monitor.clock import Clock
 from sitq_monitor.deed import Action, Plan, Scope
 from sitq_monitor.looking import Looking
-from sitq_monitor.model import QueueRow, ScheduleRow, TaskDetail, TaskId
+from sitq_monitor.model import QueueRow, ScheduleRow, TaskId
 from sitq_monitor.phrases import Parts
 from sitq_monitor.question import Question
+from sitq_monitor.settings import Settings
 from sitq_monitor.source import Source
+from sitq_monitor.widgets.body import Body
 from sitq_monitor.widgets.confirm import ConfirmAction
 from sitq_monitor.widgets.prompt import Prompt
-from sitq_monitor.widgets.task_table import TaskTable
 
 PICTURE = ".svg"
 FORMATS = (".jsonl", ".csv", PICTURE)
@@ -32,19 +33,21 @@ class Acting:
     def __init__(
         self,
         source: Source,
-        table: TaskTable,
+        body: Body,
         looking: Looking,
         *,
         say: Callable[[Parts], None],
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
-        self._source, self._table, self._looking = source, table, looking
+        self._source, self._body, self._looking = source, body, looking
         self._say, self._clock = say, clock
 
-    def ask(self, action: Action, only: TaskId | None) -> None:
-        """Have an action planned for one task, or else for what is marked or under the cursor."""
-        self._say(((f" looking what to {action.words} …", "muted"),))
-        self._source.plan(action, self._scope((only,) if only is not None else None))
+    def ask(self, action: Action) -> None:
+        """Have an action planned for the open task, or else for what is marked or under the cursor."""
+        if self._body.shows_tasks:
+            task = self._body.open_task
+            self._say(((f" looking what to {action.words} …", "muted"),))
+            self._source.plan(action, self._scope((task.id,) if task is not None else None))
 
     def confirm(self, plan: Plan) -> None:
         """Ask whether to carry a plan out, and do so if the answer is yes."""
@@ -52,31 +55,39 @@ class Acting:
             self._say(phrases.refusal_parts(plan))
             return
         self._say(())
+        self._if_sure(phrases.question(plan, clean(self._looking.written)), lambda: self._carry_out(plan))
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._source.act(plan)
-                self._table.action_unmark()
+    def _carry_out(self, plan: Plan) -> None:
+        self._source.act(plan)
+        self._body.table.action_unmark()
 
-        self._table.app.push_screen(ConfirmAction(phrases.question(plan, clean(self._looking.written))), answered)
+    def turn(self) -> None:
+        """Ask whether to stop or resume the queue or the schedule under the cursor."""
+        if (queue := self._body.queue) is not None:
+            self._turn_queue(queue)
+        elif (schedule := self._body.schedule) is not None:
+            self._turn_schedule(schedule)
 
-    def turn_queue(self, queue: QueueRow) -> None:
-        """Ask whether to stop a queue, or to resume it."""
+    def run_now(self) -> None:
+        """Ask whether to run tasks at once, or to enqueue one of the schedule under the cursor."""
+        if (schedule := self._body.schedule) is not None:
+            self._run_schedule(schedule)
+        else:
+            self.ask(Action.RUN_NOW)
+
+    def _turn_queue(self, queue: QueueRow) -> None:
         verb = "Resume" if queue.paused else "Stop"
         what = "its tasks are handed out again" if queue.paused else "no task of it is handed out; what runs goes on"
         question = Question(clean(f"{verb} queue {queue.name}?"), Clean(what), Clean(verb))
-
         self._if_sure(question, lambda: self._source.set_paused(queue.id, not queue.paused))
 
-    def turn_schedule(self, schedule: ScheduleRow) -> None:
-        """Ask whether to stop a schedule, or to resume it."""
+    def _turn_schedule(self, schedule: ScheduleRow) -> None:
         verb = "Resume" if schedule.paused else "Stop"
         what = "what came meanwhile is not caught up" if schedule.paused else "it enqueues nothing until it is resumed"
         question = Question(clean(f"{verb} schedule {schedule.name}?"), Clean(what), Clean(verb))
         self._if_sure(question, lambda: self._source.set_schedule_paused(schedule.id, not schedule.paused))
 
-    def run_schedule(self, schedule: ScheduleRow) -> None:
-        """Ask whether to enqueue a task of a schedule at once."""
+    def _run_schedule(self, schedule: ScheduleRow) -> None:
         question = Question(clean(f"Run schedule {schedule.name} now?"), Clean(schedule.task), Clean("Run"))
         self._if_sure(question, lambda: self._source.run_schedule(schedule.id))
 
@@ -85,7 +96,19 @@ class Acting:
             if yes:
                 act()
 
-        self._table.app.push_screen(ConfirmAction(question), answered)
+        self._body.app.push_screen(ConfirmAction(question), answered)
+
+    def keep_filter(self, settings: Settings) -> None:
+        """Ask for a name to keep the filter by."""
+        text = self._looking.written
+
+        def answered(name: str | None) -> None:
+            if name:
+                settings.keep(name, text)
+                self._say(((clean(f" the palette, Ctrl+P, has it as Filter: {name}"), "success"),))
+
+        if text:
+            self._body.app.push_screen(Prompt("Keep this filter as", hint=clean(text)), answered)
 
     def export(self) -> None:
         """Ask for a file, and write to it what is marked, or else all that match."""
@@ -98,14 +121,16 @@ class Acting:
             if name is not None:
                 self._write(Path(name).expanduser())
 
-        self._table.app.push_screen(prompt, answered)
+        self._body.app.push_screen(prompt, answered)
 
-    def copy_id(self, task_id: TaskId | None) -> None:
-        if task_id is not None:
-            self._copy(clean(task_id), "id")
+    def copy_id(self) -> None:
+        row = self._body.table.cursor_row
+        if row is not None:
+            self._copy(clean(row.id), "id")
 
-    def copy_text(self, detail: TaskDetail | None) -> None:
-        """Copy what explains a task best."""
+    def copy_text(self) -> None:
+        """Copy what explains the open task best."""
+        detail = self._body.detail.detail
         if detail is None:
             self._say(((" open the task first, to copy its traceback", "warning"),))
             return
@@ -116,29 +141,29 @@ class Acting:
         self._say(((" there is nothing to copy but the id", "warning"),))
 
     def _copy(self, text: Clean, what: str) -> None:
-        self._table.app.copy_to_clipboard(text[:COPY_LIMIT])
+        self._body.app.copy_to_clipboard(text[:COPY_LIMIT])
         self._say(((f" {what} handed to the terminal's clipboard", "success"),))
 
     def _write(self, path: Path) -> None:
         if path.suffix.lower() != PICTURE:
-            ids = self._table.marks.ids or None
+            ids = self._body.table.marks.ids or None
             self._source.export(path, self._scope(ids, all_unless_marked=True))
             return
-        self._table.app.call_after_refresh(self._write_picture, path)
+        self._body.app.call_after_refresh(self._write_picture, path)
 
     def _write_picture(self, path: Path) -> None:
         shown = clean(str(path), PATH_LIMIT)
         try:
             with path.open("x", encoding="utf-8") as file:
-                file.write(self._table.app.export_screenshot())
+                file.write(self._body.app.export_screenshot())
         except OSError as exc:
             self._say(((clean(f" {shown} cannot be written: {exc.strerror}", PATH_LIMIT), "failed"),))
         else:
             self._say(((f" picture written to {shown}", "success"),))
 
     def _scope(self, ids: tuple[TaskId, ...] | None, *, all_unless_marked: bool = False) -> Scope:
-        if ids is None and not (self._table.marks.are_all or all_unless_marked):
-            ids = self._table.chosen
+        if ids is None and not (self._body.table.marks.are_all or all_unless_marked):
+            ids = self._body.table.chosen
         return Scope(ids=ids, filter=self._looking.filter, asked_at=self._clock())
 
 

@@ -1,15 +1,14 @@
 """The monitor as a program: its screen, its palette, its themes, and what it remembers of a person."""
 
 import os
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from sitq_monitor.clock import utc_now
+from sitq_monitor.clock import Clock, utc_now
 from sitq_monitor.keys import SCREEN_KEYS, allowed
 from sitq_monitor.screen import TaskScreen
 from sitq_monitor.settings import Settings
@@ -40,7 +39,7 @@ class MonitorApp(App[None]):
         *,
         path: str,
         read_only: bool = False,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
         settings: Settings | None = None,
     ) -> None:
         super().__init__()

@@ -18,6 +18,10 @@ class Cell(NamedTuple):
     style: str
 
 
+Draw = Callable[[Any, datetime], Cell]
+"""Says what a cell holds of a row at this moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of the table.
@@ -30,7 +34,7 @@ class Column:
 
     title: str
     width: int
-    draw: Callable[[Any, datetime], Cell]
+    draw: Draw
     right: bool = False
     dotted: bool = False
 
@@ -40,6 +44,11 @@ FEW_SECONDS, AGE_STEP, MINUTE = 10, 5, 60
 GAP = 1
 GUTTER = 3
 NAME_MIN, NAME_MAX, NAME_SHARE = 14, 36, 0.46
+
+
+def field(name: str, style: str) -> Draw:
+    """Show a field of the row as it is."""
+    return lambda row, now: Cell(getattr(row, name), style)
 
 
 def _word(row: TaskRow, now: datetime) -> Cell:
@@ -52,18 +61,6 @@ def _word(row: TaskRow, now: datetime) -> Cell:
 def _glyph(row: TaskRow, now: datetime) -> Cell:
     look = face(row.phase)
     return Cell(look.glyph, look.style)
-
-
-def _id(row: TaskRow, now: datetime) -> Cell:
-    return Cell(row.label, "muted")
-
-
-def _name(row: TaskRow, now: datetime) -> Cell:
-    return Cell(row.name, "name")
-
-
-def _queue(row: TaskRow, now: datetime) -> Cell:
-    return Cell(row.queue, "muted")
 
 
 def _attempt(row: TaskRow, now: datetime) -> Cell:
@@ -90,9 +87,9 @@ def _note(row: TaskRow, now: datetime) -> Cell:
 
 GLYPH = Column("", 1, _glyph)
 STATE = Column("STATE", 10, _word)
-ID = Column("ID", 8, _id)
-NAME = Column("TASK", 0, _name, dotted=True)
-QUEUE = Column("QUEUE", 10, _queue)
+ID = Column("ID", 8, field("label", "muted"))
+NAME = Column("TASK", 0, field("name", "name"), dotted=True)
+QUEUE = Column("QUEUE", 10, field("queue", "muted"))
 ATTEMPT = Column("TRY", 3, _attempt, right=True)
 AGE = Column("AGE", 4, _age, right=True)
 TOOK = Column("TOOK", 5, _took, right=True)

@@ -31,6 +31,22 @@ class Listing:
         self._head: tuple[TaskRow, ...] = ()
         self._head_full = False
         self._places: dict[TaskId, int] = {}
+        self._wants_below = self._wants_above = False
+
+    @property
+    def wants_after(self) -> TaskId | None:
+        """The last row, when the page below it is wanted."""
+        return self.rows[-1].id if self._wants_below and self.has_more and self.rows else None
+
+    @property
+    def wants_above(self) -> TaskId | None:
+        """The first row, when the page above it is wanted."""
+        return self.rows[0].id if self._wants_above and self.has_above and self.rows else None
+
+    def want_around(self, line: int, height: int) -> None:
+        """Want the pages that would be needed a screen's height from a line, until they come."""
+        self._wants_below = self._wants_below or line + 2 * height >= len(self.rows)
+        self._wants_above = self._wants_above or line < height
 
     def place_of(self, task_id: TaskId | None) -> int | None:
         """Tell at which line a task is; None when it is not loaded."""
@@ -59,6 +75,7 @@ class Listing:
         full = len(page) >= limit
         self._replace(page, has_more=full and not to_end, has_above=full or not to_end)
         self.at_end = to_end
+        self._wants_below = self._wants_above = False
 
     def refresh(self, asked: Collection[TaskId], found: Sequence[TaskRow]) -> list[int]:
         """Put rows that were read anew in their places, and tell the lines that now differ."""
@@ -78,6 +95,7 @@ class Listing:
         """Append the page below the row `after`, and tell how many rows went at the top; None when it came too late."""
         if not self.rows or self.rows[-1].id != after:
             return None
+        self._wants_below = False
         self.rows.extend(row for row in page if row.id not in self._places)
         self.has_more = len(page) >= limit
         gone = max(len(self.rows) - WINDOW, 0)
@@ -91,6 +109,7 @@ class Listing:
         """Put the page above the row `above` before all rows, and tell how many came; None when it came too late."""
         if not self.rows or self.rows[0].id != above:
             return None
+        self._wants_above = False
         news = [row for row in page if row.id not in self._places]
         self.rows[:0] = news
         self.has_above = len(page) >= limit

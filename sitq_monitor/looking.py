@@ -1,13 +1,12 @@
 """What is looked at: state, filter and order of the list, and whether it goes on by itself."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from itertools import cycle
 
 from sitq.core import TaskStatus
 from sitq.views import Order
 from sitq_monitor import language
+from sitq_monitor.clock import Clock
 from sitq_monitor.model import STATES
 from sitq_monitor.view import Filter
 
@@ -23,7 +22,7 @@ class Looking:
         status: the state of the tab; None is all.
     """
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.text = ""
         self.status: TaskStatus | None = None
         self.order = Order.NEWEST

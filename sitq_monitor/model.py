@@ -110,6 +110,11 @@ class QueueRow:
     paused: bool
     oldest_due_at: datetime | None
 
+    @property
+    def depth(self) -> int:
+        """Count the tasks that only wait for a worker."""
+        return self.pending - self.scheduled
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRow:

@@ -1,14 +1,8 @@
 """How a store is called on the screen: a file by its name where there is little room, a URL without its password."""
 
 import os
-import re
 
-_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s/@]*@")
-
-
-def without_password(text: str) -> str:
-    """Leave the passwords of URLs out of a text."""
-    return _PASSWORD.sub(r"\1:…@", text)
+from sitq.sanitize import without_password
 
 
 def shortened(message: str, store: str) -> str:

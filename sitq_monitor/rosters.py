@@ -5,12 +5,22 @@ from dataclasses import replace
 from datetime import datetime
 
 from sitq_monitor.bars import lying
-from sitq_monitor.columns import GAP, GUTTER, Cell, Column
+from sitq_monitor.columns import GAP, GUTTER, Cell, Column, Draw, field
 from sitq_monitor.format import age, count
 from sitq_monitor.model import QueueRow, ScheduleRow, WorkerRow
 
 SLOTS = 16
 """Places of a worker that are drawn one by one; of more a bar is drawn."""
+
+
+def _number(name: str, style: str) -> Draw:
+    """Count what a field of the row counts; nothing stays pale."""
+
+    def draw(row: object, now: datetime) -> Cell:
+        number = getattr(row, name)
+        return Cell(count(number), style if number else "faint")
+
+    return draw
 
 
 def _worker_state(row: WorkerRow, now: datetime) -> Cell:
@@ -43,47 +53,14 @@ def _worker_up(row: WorkerRow, now: datetime) -> Cell:
     return Cell(age((now - row.started_at).total_seconds()), "muted")
 
 
-def _worker_python(row: WorkerRow, now: datetime) -> Cell:
-    return Cell(row.python, "muted")
-
-
-def _worker_queues(row: WorkerRow, now: datetime) -> Cell:
-    return Cell(row.queues, "muted")
-
-
 def _queue_state(row: QueueRow, now: datetime) -> Cell:
     return Cell("‖ paused", "warning") if row.paused else Cell("▸ open", "success")
-
-
-def _queue_name(row: QueueRow, now: datetime) -> Cell:
-    return Cell(row.name, "name")
-
-
-def _queue_depth(row: QueueRow, now: datetime) -> Cell:
-    depth = row.pending - row.scheduled
-    return Cell(count(depth), "name" if depth else "faint")
 
 
 def _queue_oldest(row: QueueRow, now: datetime) -> Cell:
     if row.oldest_due_at is None:
         return Cell("-", "faint")
     return Cell(age((now - row.oldest_due_at).total_seconds()), "name")
-
-
-def _queue_scheduled(row: QueueRow, now: datetime) -> Cell:
-    return Cell(count(row.scheduled), "muted" if row.scheduled else "faint")
-
-
-def _queue_running(row: QueueRow, now: datetime) -> Cell:
-    return Cell(count(row.running), "running" if row.running else "faint")
-
-
-def _queue_failed(row: QueueRow, now: datetime) -> Cell:
-    return Cell(count(row.failed), "failed" if row.failed else "faint")
-
-
-def _queue_success(row: QueueRow, now: datetime) -> Cell:
-    return Cell(count(row.success), "muted" if row.success else "faint")
 
 
 def _schedule_state(row: ScheduleRow, now: datetime) -> Cell:
@@ -109,51 +86,37 @@ def _schedule_last(row: ScheduleRow, now: datetime) -> Cell:
     return Cell(f"{age((now - row.last_at).total_seconds())} ago", "muted")
 
 
-def _schedule_times(row: ScheduleRow, now: datetime) -> Cell:
-    return Cell(row.times, "name")
-
-
-def _schedule_task(row: ScheduleRow, now: datetime) -> Cell:
-    return Cell(row.task, "muted")
-
-
-def _schedule_queue(row: ScheduleRow, now: datetime) -> Cell:
-    return Cell(row.queue, "muted")
-
-
 _NAME_LEAST, _NAME_MOST = 12, 36
-_WORKER_NAME = Column("WORKER", 0, _worker_name)
-_QUEUE_NAME = Column("QUEUE", 0, _queue_name)
 
 # In the order of their weight: what does not fit is left out from the end.
 WORKER_COLUMNS = (
     Column("STATE", 9, _worker_state),
-    _WORKER_NAME,
+    Column("WORKER", 0, _worker_name),
     Column("TASKS", 7, _worker_places, right=True),
     Column("HEARTBEAT", 9, _worker_heartbeat, right=True),
     Column("", SLOTS, _worker_load),
     Column("UP", 4, _worker_up, right=True),
-    Column("PYTHON", 6, _worker_python),
-    Column("QUEUES", 24, _worker_queues),
+    Column("PYTHON", 6, field("python", "muted")),
+    Column("QUEUES", 24, field("queues", "muted")),
 )
 QUEUE_COLUMNS = (
     Column("STATE", 8, _queue_state),
-    _QUEUE_NAME,
-    Column("WAITING", 7, _queue_depth, right=True),
+    Column("QUEUE", 0, field("name", "name")),
+    Column("WAITING", 7, _number("depth", "name"), right=True),
     Column("OLDEST", 6, _queue_oldest, right=True),
-    Column("RUNNING", 7, _queue_running, right=True),
-    Column("FAILED", 6, _queue_failed, right=True),
-    Column("SCHEDULED", 9, _queue_scheduled, right=True),
-    Column("SUCCESS", 7, _queue_success, right=True),
+    Column("RUNNING", 7, _number("running", "running"), right=True),
+    Column("FAILED", 6, _number("failed", "failed"), right=True),
+    Column("SCHEDULED", 9, _number("scheduled", "muted"), right=True),
+    Column("SUCCESS", 7, _number("success", "muted"), right=True),
 )
 SCHEDULE_COLUMNS = (
     Column("STATE", 9, _schedule_state),
     Column("SCHEDULE", 0, _schedule_name),
     Column("NEXT", 8, _schedule_next, right=True),
     Column("LAST", 9, _schedule_last, right=True),
-    Column("TIMES", 24, _schedule_times),
-    Column("TASK", 32, _schedule_task, dotted=True),
-    Column("QUEUE", 12, _schedule_queue),
+    Column("TIMES", 24, field("times", "name")),
+    Column("TASK", 32, field("task", "muted"), dotted=True),
+    Column("QUEUE", 12, field("queue", "muted")),
 )
 
 

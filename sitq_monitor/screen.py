@@ -1,13 +1,10 @@
 """The switchboard: hands news to the widgets, and what people do to the source."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
@@ -16,22 +13,20 @@ from sitq.sanitize import clean
 from sitq.views import Order
 from sitq_monitor import language, phrases
 from sitq_monitor.acting import Acting
-from sitq_monitor.asking import ask_name
+from sitq_monitor.clock import Clock
 from sitq_monitor.deed import Action, Plan, Progress
 from sitq_monitor.footing import Footing
 from sitq_monitor.keys import MUTATING, SCREEN_KEYS
 from sitq_monitor.language import FilterError
 from sitq_monitor.looking import Looking, faster
-from sitq_monitor.model import STATES, QueueRow, ScheduleRow, WorkerRow
+from sitq_monitor.model import STATES, QueueRow
 from sitq_monitor.news import Arrived
-from sitq_monitor.rosters import QUEUE_COLUMNS, SCHEDULE_COLUMNS, WORKER_COLUMNS
 from sitq_monitor.settings import Settings
-from sitq_monitor.source import News, Source
+from sitq_monitor.source import Source
 from sitq_monitor.view import PAGE, Snapshot, View
 from sitq_monitor.widgets.bindings import bindings
-from sitq_monitor.widgets.column_heads import ColumnHeads
+from sitq_monitor.widgets.body import Body
 from sitq_monitor.widgets.dashboard import Dashboard
-from sitq_monitor.widgets.detail import DetailPane
 from sitq_monitor.widgets.filter_bar import FilterBar
 from sitq_monitor.widgets.help import HelpScreen
 from sitq_monitor.widgets.paint import CLASSES
@@ -42,7 +37,6 @@ from sitq_monitor.widgets.task_table import TaskTable
 
 WIDE, TALL = 140, 30
 FILTER_LIMIT = 1_000
-ROSTERS = ("workers", "queues", "schedules")
 
 
 class TaskScreen(Screen[None]):
@@ -52,9 +46,7 @@ class TaskScreen(Screen[None]):
     COMPONENT_CLASSES: ClassVar[set[str]] = CLASSES
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)  # or each change of focus has all of it painted
 
-    def __init__(
-        self, source: Source, *, path: str, read_only: bool, clock: Callable[[], datetime], settings: Settings
-    ) -> None:
+    def __init__(self, source: Source, *, path: str, read_only: bool, clock: Clock, settings: Settings) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (TALL, "-tall")]
@@ -66,16 +58,10 @@ class TaskScreen(Screen[None]):
         self.filter_bar = FilterBar(id="filter-bar")
         self.place_bar = PlaceBar(id="place-bar")
         self.tabs = StateTabs(id="tabs")
-        self.table = TaskTable(id="table", read_only=read_only, clock=clock)
-        self.detail = DetailPane(id="detail", clock=clock)
-        self.crew = Roster[WorkerRow](WORKER_COLUMNS, id="workers", empty="no worker has been seen lately", clock=clock)
-        self.queues = Roster[QueueRow](QUEUE_COLUMNS, id="queues", empty="no queue yet", clock=clock)
-        self.schedules = Roster[ScheduleRow](
-            SCHEDULE_COLUMNS, id="schedules", empty="nothing is enqueued by the clock", clock=clock
-        )
-        self._rosters: dict[str, Widget] = dict(zip(ROSTERS, (self.crew, self.queues, self.schedules), strict=True))
+        self.body = Body(id="body", read_only=read_only, clock=clock)
+        self.table, self.detail = self.body.table, self.body.detail
         self.footing = Footing(path, read_only=read_only)
-        self.acting = Acting(source, self.table, self.looking, say=self._note, clock=clock)
+        self.acting = Acting(source, self.body, self.looking, say=self._note, clock=clock)
 
     def compose(self) -> ComposeResult:
         yield self.footing.status
@@ -83,12 +69,7 @@ class TaskScreen(Screen[None]):
         yield self.tabs
         yield self.footing.filter
         yield self.filter_bar
-        with Horizontal(id="body"):
-            with Vertical(id="list"):
-                yield ColumnHeads(id="heads")
-                yield self.table
-            yield self.detail
-            yield from self._rosters.values()
+        yield self.body
         yield self.footing.hint
         yield self.place_bar
         yield self.footing.keys
@@ -96,21 +77,12 @@ class TaskScreen(Screen[None]):
     def on_mount(self) -> None:
         self.table.focus()
         self._say()
-        self._source.listen(self._hear)
+        self._source.listen(lambda news: self.post_message(Arrived(news)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return not (self._read_only and action in MUTATING)
 
-    @property
-    def place(self) -> str:
-        """What has the screen: "list", "task", "workers", "queues" or "schedules"."""
-        shown = (name for name in ROSTERS if self.has_class(f"-{name}"))
-        return next(shown, "task" if self.has_class("-open") else "list")
-
     # From the source to the widgets
-
-    def _hear(self, news: News) -> None:
-        self.post_message(Arrived(news))
 
     @on(Arrived)
     def take(self, message: Arrived) -> None:
@@ -127,12 +99,9 @@ class TaskScreen(Screen[None]):
     def _show(self, snapshot: Snapshot) -> None:
         self.footing.take(snapshot, has_same_list=snapshot.view.lists_like(self._view))
         self.dashboard.show(pulse=snapshot.pulse, counts=snapshot.counts)
+        self.body.show(snapshot)
         if snapshot.counts is not None:
             self.tabs.counts = snapshot.counts
-            self.crew.show(snapshot.counts.workers)
-            self.queues.show(snapshot.counts.queues)
-        if snapshot.schedules is not None:
-            self.schedules.show(snapshot.schedules)
         if snapshot.view.lists_like(self._view):
             self.table.hear(snapshot)
         if self.place_bar.has_sent and self.table.jump is None:
@@ -153,10 +122,10 @@ class TaskScreen(Screen[None]):
             order=self.looking.order,
             limit=max(2 * table.size.height, PAGE),
             held=table.held,
-            after=table.wants_after,
-            above=table.wants_above,
+            after=table.listing.wants_after,
+            above=table.listing.wants_above,
             jump=table.jump,
-            task_id=row.id if row and (self.has_class("-open") or self.size.width >= WIDE) else None,
+            task_id=row.id if row and (self.body.place == "task" or self.size.width >= WIDE) else None,
             live=self.looking.live,
         )
         if row is None:
@@ -169,7 +138,7 @@ class TaskScreen(Screen[None]):
     @on(StateTabs.Chosen)
     def choose(self, message: StateTabs.Chosen) -> None:
         self.footing.note = ()
-        if message.state == self.looking.status and self.place == "list":
+        if message.state == self.looking.status and self.body.place == "list":
             self.table.follow(True)
             return
         self.looking.choose(message.state)
@@ -198,14 +167,10 @@ class TaskScreen(Screen[None]):
         self.tabs.state = self.looking.status
         self.table.may_jump = self.looking.order is not Order.ENDED
         self.table.start_over()
-        self._show_place("list")
+        self._go("list")
 
-    def _show_place(self, place: str) -> None:
-        for name in ROSTERS:
-            self.set_class(place == name, f"-{name}")
-        self.set_class(place == "task", "-open")
-        places = {"task": self.detail, **self._rosters}
-        self.set_focus(places.get(place, self.table))  # at once: the next key may be on its way
+    def _go(self, place: str) -> None:
+        self.body.go(place)
         self.look()
 
     # Keys: what is looked at
@@ -219,25 +184,24 @@ class TaskScreen(Screen[None]):
     @on(TaskTable.Opened)
     @on(Roster.Opened)
     def action_open(self) -> None:
-        if self.place == "queues":
-            self._show_queue()
-        elif self.place == "list":
-            self._show_place("task")
+        if self.body.place == "list":
+            self._go("task")
             self.detail.reveal()
+        elif (queue := self.body.queue) is not None:
+            self._show_queue(queue)
 
-    def _show_queue(self) -> None:
-        queue = self.queues.cursor_row
-        if queue is not None and queue.id != queue.name:
-            self._note(((" the name of this queue cannot be written in a filter", "warning"),))
-        elif queue is not None:
+    def _show_queue(self, queue: QueueRow) -> None:
+        if queue.id == queue.name:
             self.filter_by(language.quoted("queue", queue.name))
+        else:
+            self._note(((" the name of this queue cannot be written in a filter", "warning"),))
 
     def action_leave(self) -> None:
         """Go one step back: stop what is being done, leave the place, unmark, drop the filter."""
         if self._busy:
             self._source.halt()
-        elif self.place != "list":
-            self._show_place("list")
+        elif self.body.place != "list":
+            self._go("list")
         elif self.table.marks:
             self.table.action_unmark()
         elif self.looking.text:
@@ -245,17 +209,17 @@ class TaskScreen(Screen[None]):
         self._note(())
 
     def action_roster(self, name: str) -> None:
-        self._show_place("list" if self.place == name else name)
+        self._go("list" if self.body.place == name else name)
 
     def action_zoom(self) -> None:
         self.toggle_class("-zoomed")
 
     def action_other_pane(self) -> None:
-        if self.place in ("list", "task"):
+        if self.body.shows_tasks:
             self.set_focus(self.table if self.detail.has_focus else self.detail)
 
     def action_filter(self) -> None:
-        self._show_place("list")
+        self._go("list")
         self.add_class("-filtering")
         names = dict.fromkeys(row.name for row in self.table.listing.rows)
         self.filter_bar.know((queue.name for queue in self.tabs.counts.queues), names)
@@ -270,19 +234,11 @@ class TaskScreen(Screen[None]):
         self._start_over()
 
     def action_keep(self) -> None:
-        """Ask for a name to keep the filter by."""
-        text = self.looking.written
-
-        def keep(name: str) -> None:
-            self._settings.keep(name, text)
-            self._note(((clean(f" the palette, Ctrl+P, has it as Filter: {name}"), "success"),))
-
-        if text:
-            ask_name(self.app, text, keep)
+        self.acting.keep_filter(self._settings)
 
     def action_go_to(self) -> None:
         if self.table.may_jump:
-            self._show_place("list")
+            self._go("list")
             self._ask_place(True)
 
     @on(PlaceBar.Written)
@@ -318,34 +274,22 @@ class TaskScreen(Screen[None]):
     # Keys: what is done
 
     def action_act(self, verb: str) -> None:
-        row = self.table.cursor_row
-        if self.place in ("list", "task"):
-            self.acting.ask(Action(verb), row.id if row and self.place == "task" else None)
+        self.acting.ask(Action(verb))
 
     def action_turn(self) -> None:
-        """Stop or resume what the cursor is on, in the list of queues or of schedules."""
-        queue, schedule = self.queues.cursor_row, self.schedules.cursor_row
-        if queue is not None and self.place == "queues":
-            self.acting.turn_queue(queue)
-        elif schedule is not None and self.place == "schedules":
-            self.acting.turn_schedule(schedule)
+        self.acting.turn()
 
     def action_run_now(self) -> None:
-        schedule = self.schedules.cursor_row
-        if self.place != "schedules":
-            self.action_act(Action.RUN_NOW)
-        elif schedule is not None:
-            self.acting.run_schedule(schedule)
+        self.acting.run_now()
 
     def action_export(self) -> None:
         self.acting.export()
 
     def action_copy_id(self) -> None:
-        row = self.table.cursor_row
-        self.acting.copy_id(row.id if row else None)
+        self.acting.copy_id()
 
     def action_copy_text(self) -> None:
-        self.acting.copy_text(self.detail.detail)
+        self.acting.copy_text()
 
     # What the lines say
 
@@ -354,5 +298,5 @@ class TaskScreen(Screen[None]):
         self._say()
 
     def _say(self) -> None:
-        self.footing.say(self.table, self.looking, place=self.place, rate=self._source.rate)
+        self.footing.say(self.table, self.looking, place=self.body.place, rate=self._source.rate)
         self.set_class(bool(self.looking.text) or self.looking.order is not Order.NEWEST, "-filtered")

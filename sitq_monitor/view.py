@@ -13,6 +13,8 @@ PAGE = 100
 """Rows in one page at least; a high screen takes more."""
 MATCH_LIMIT = 1_000
 """Matches of a filter are counted up to here."""
+MESSAGE_LIMIT = 400
+"""Characters that are shown of what a store complains of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

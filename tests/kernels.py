@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ class Cell:
                 self.error, self.traceback = content["ename"], "\n".join(content["traceback"])
             case "status":
                 self.ended = content["execution_state"] == "idle"
+
+
+Run = Callable[..., Cell]
+"""Runs a cell that must not fail."""
 
 
 class Kernel:

@@ -13,12 +13,12 @@ from sitq.views import Stats, TaskInfo, TaskQuery
 from sitq_monitor.deed import PLAN_LIMIT, Action, Done, Plan, Progress, Scope, Tally
 from sitq_monitor.feed.answers import among, query_of
 from sitq_monitor.format import FACES
+from sitq_monitor.view import MESSAGE_LIMIT
 
 BATCH = 500
 """Tasks in one transaction at most, so that workers get their turn in between."""
 NAMES = 4
 PHASES = tuple(FACES)
-MESSAGE_LIMIT = 400
 
 
 class Report(NamedTuple):

@@ -14,7 +14,6 @@ from sitq.views import TaskInfo
 from sitq_monitor.deed import Done, Progress, Scope
 from sitq_monitor.feed.deeds import Report, pages
 
-FORMATS = (".jsonl", ".csv")
 _FORMULA = ("=", "+", "-", "@")
 
 Fact = str | int | float | None

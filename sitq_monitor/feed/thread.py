@@ -29,7 +29,7 @@ from sitq_monitor.feed.meter import Meter
 from sitq_monitor.naming import shortened
 from sitq_monitor.reading import schedules_of
 from sitq_monitor.source import News
-from sitq_monitor.view import Snapshot, View
+from sitq_monitor.view import MESSAGE_LIMIT, Snapshot, View
 
 Deed = Callable[[Inspector], Awaitable[News]]
 
@@ -42,7 +42,6 @@ RETRY_DELAY = 1.0
 PATIENCE = 1.5
 """Seconds to wait for a store that does not open, before the screen is shown without it."""
 CLOSE_TIMEOUT = 5.0
-MESSAGE_LIMIT = 400
 
 
 class Feed:
@@ -64,7 +63,7 @@ class Feed:
         self._has_screen = False
         self._thread = threading.Thread(target=self._main, name="sitq-monitor-feed", daemon=True)
         self._lock = threading.Lock()
-        self._post: Callable[[News], None] | None = None
+        self._post: Callable[[News], object] | None = None
         self._newest: dict[str, Snapshot] = {}
         self._lanes: tuple[Lane, ...] = ()  # at once, by search, the pulse
         self._halted = threading.Event()
@@ -91,7 +90,7 @@ class Feed:
             self._call(self._stop)
             self._thread.join(CLOSE_TIMEOUT)
 
-    def listen(self, post: Callable[[News], None]) -> None:
+    def listen(self, post: Callable[[News], object]) -> None:
         """Hand every piece of news to `post`, which is called on the feed's thread; the newest snapshots come first."""
         with self._lock:
             self._post = post
@@ -109,7 +108,7 @@ class Feed:
         self._do(partial(make_plan, action=action, scope=scope))
 
     def act(self, plan: Plan) -> None:
-        """Carry a plan out; an `Tally` tells what came of it."""
+        """Carry a plan out; a `Tally` tells what came of it."""
         self._do(partial(carry_out, plan=plan, report=self._report))
 
     def set_paused(self, queue: str, paused: bool) -> None:

@@ -1,8 +1,9 @@
 """Four lines that tell at a glance how the store is doing: throughput, durations, queues, workers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import accumulate, zip_longest
+from operator import attrgetter
 
 from rich.cells import cell_len
 from textual.app import RenderResult
@@ -11,7 +12,7 @@ from textual.geometry import Region
 from textual.widget import Widget
 
 from sitq_monitor.bars import lying, upright
-from sitq_monitor.clock import TICK, utc_now
+from sitq_monitor.clock import TICK, Clock
 from sitq_monitor.format import age, count, duration
 from sitq_monitor.model import BARS, SPAN, Counts, Pulse, QueueRow, Spread, WorkerRow
 from sitq_monitor.widgets.cells import fit
@@ -27,7 +28,7 @@ class Dashboard(Widget):
 
     ALLOW_SELECT = False
 
-    def __init__(self, *, id: str, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, *, id: str, clock: Clock) -> None:
         super().__init__(id=id)
         self._clock = clock
         self._pulse, self._counts = Pulse(), Counts()
@@ -117,8 +118,8 @@ def _latency(pulse: Pulse) -> _Lines:
 
 
 def _queues(queues: Sequence[QueueRow], now: datetime) -> _Lines:
-    deepest = sorted(queues, key=_depth, reverse=True)
-    most = max((_depth(queue) for queue in queues), default=0)
+    deepest = sorted(queues, key=attrgetter("depth"), reverse=True)
+    most = deepest[0].depth if deepest else 0
     more = f", the {LINES} deepest of {len(queues)}" if len(queues) > LINES else ""
     lines = [[(fit(f"QUEUES{more}", _NAME + _QUEUE_BAR + 16), "faint")]]
     for queue, _ in zip_longest(deepest[:LINES], range(LINES)):
@@ -127,16 +128,12 @@ def _queues(queues: Sequence[QueueRow], now: datetime) -> _Lines:
 
 
 def _queue(queue: QueueRow, most: int, now: datetime) -> Iterator[Part]:
-    depth = _depth(queue)
+    depth = queue.depth
     oldest = age((now - queue.oldest_due_at).total_seconds()) if queue.oldest_due_at else ""
     yield f"{fit(queue.name, _NAME)} ", "warning" if queue.paused else "name"
     yield f"{count(depth):>5} ", "name" if depth else "faint"
     yield fit(lying(depth / most, _QUEUE_BAR) if most else "", _QUEUE_BAR), "running"
     yield f" {'paused' if queue.paused else oldest:<6}  ", "warning" if queue.paused else "muted"
-
-
-def _depth(queue: QueueRow) -> int:
-    return queue.pending - queue.scheduled
 
 
 def _workers(counts: Counts, now: datetime) -> _Lines:

@@ -1,7 +1,6 @@
 """The pane that tells all about one task: what it is, the traceback of the attempt that failed, its attempts."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -12,7 +11,7 @@ from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.widgets import Static
 
-from sitq_monitor.clock import TICK, utc_now
+from sitq_monitor.clock import TICK, Clock
 from sitq_monitor.keys import DETAIL_KEYS
 from sitq_monitor.model import TaskDetail
 from sitq_monitor.widgets.bindings import bindings
@@ -29,7 +28,7 @@ class DetailPane(VerticalScroll):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(DETAIL_KEYS)
 
-    def __init__(self, *, id: str, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, *, id: str, clock: Clock) -> None:
         super().__init__(id=id)
         self._clock = clock
         self.detail: TaskDetail | None = None

@@ -1,6 +1,6 @@
 """A table of a few things that all fit in a snapshot: workers, queues, schedules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 
@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from sitq_monitor.clock import TICK, utc_now
+from sitq_monitor.clock import TICK, Clock
 from sitq_monitor.columns import Cell, Column
 from sitq_monitor.keys import ROSTER_KEYS
 from sitq_monitor.model import QueueRow, ScheduleRow, WorkerRow
@@ -43,9 +43,7 @@ class Roster(ScrollView, Generic[R], can_focus=True):
     class Opened(Message):
         """Somebody clicked on the row under the cursor."""
 
-    def __init__(
-        self, columns: Sequence[Column], *, id: str, empty: str, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, columns: Sequence[Column], *, id: str, empty: str, clock: Clock) -> None:
         super().__init__(id=id)
         self._columns = columns
         self._empty = empty

@@ -1,7 +1,6 @@
 """The table of tasks, drawn line by line: what a line costs does not depend on how many tasks there are."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import events
@@ -13,7 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sitq_monitor.clock import TICK, utc_now
+from sitq_monitor.clock import TICK, Clock
 from sitq_monitor.columns import cells_of, columns_for, span_of_changes
 from sitq_monitor.keys import TABLE_KEYS
 from sitq_monitor.listing import Listing
@@ -29,7 +28,6 @@ class TaskTable(ScrollView, can_focus=True):
 
     Args:
         read_only: without marks, since there is nothing to do to marked tasks.
-        clock: tells the time, by which ages and running times are counted.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE_KEYS)
@@ -42,7 +40,7 @@ class TaskTable(ScrollView, can_focus=True):
     class Opened(Message):
         """Somebody clicked on the task under the cursor."""
 
-    def __init__(self, *, id: str, read_only: bool = False, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, *, id: str, read_only: bool, clock: Clock) -> None:
         super().__init__(id=id)
         self._read_only = read_only
         self.listing = Listing()
@@ -54,7 +52,6 @@ class TaskTable(ScrollView, can_focus=True):
         self._cursor: TaskId | None = None
         self._line = 0
         self._ticked = clock()
-        self._wants_below = self._wants_above = False
         self._painter = RowPainter(self)
 
     def on_mount(self) -> None:
@@ -83,21 +80,9 @@ class TaskTable(ScrollView, can_focus=True):
         """The rows on the screen and their neighbours, when they hold still."""
         if self.following:
             return ()
-        top, height = self.scroll_offset.y, max(self.size.height, 1)
+        top, height = self.scroll_offset.y, self._height
         around = self.listing.rows[max(top - height, 0) : top + 2 * height]
         return tuple(row.id for row in around)
-
-    @property
-    def wants_after(self) -> TaskId | None:
-        """The last row, when the page below it is wanted."""
-        rows = self.listing.rows
-        return rows[-1].id if self._wants_below and self.listing.has_more and rows else None
-
-    @property
-    def wants_above(self) -> TaskId | None:
-        """The first row, when the page above it is wanted."""
-        rows = self.listing.rows
-        return rows[0].id if self._wants_above and self.listing.has_above and rows else None
 
     # What the feed says
 
@@ -122,7 +107,6 @@ class TaskTable(ScrollView, can_focus=True):
         """Forget all rows, and follow."""
         self.listing = Listing()
         self.following, self._cursor, self._line, self.jump = True, None, 0, None
-        self._wants_below = self._wants_above = False
         self._resize()
         self.scroll_to(y=0, animate=False, immediate=True)
         self.marks.clear()
@@ -191,7 +175,7 @@ class TaskTable(ScrollView, can_focus=True):
         if top > 0:
             self.following = False
         if round(old_value) != top:
-            self._want_around(top)
+            self.listing.want_around(top, self._height)
             self.post_message(self.Changed())
 
     def on_resize(self) -> None:
@@ -212,6 +196,10 @@ class TaskTable(ScrollView, can_focus=True):
         base = ("cursor" if self.has_focus else "cursor-blurred") if line == self._line else ""
         cells = cells_of(row, width, self._clock())
         return self._painter.draw(columns_for(width), cells, width, base=base, marked=row.id in self.marks)
+
+    @property
+    def _height(self) -> int:
+        return max(self.size.height, 1)
 
     @property
     def _width(self) -> int:
@@ -244,14 +232,12 @@ class TaskTable(ScrollView, can_focus=True):
         rows = len(self.listing.rows)
         gone = self.listing.extend_below(after, page, limit=limit)
         if gone is not None:
-            self._wants_below = False
             self._shift(-gone)
             self._repaint(range(rows - gone, self.scroll_offset.y + self.size.height))
 
     def _take_above(self, above: TaskId, page: tuple[TaskRow, ...], limit: int) -> None:
         came = self.listing.extend_above(above, page, limit=limit)
         if came is not None:
-            self._wants_above = False
             self._shift(came)
 
     def _shift(self, by: int) -> None:
@@ -275,7 +261,6 @@ class TaskTable(ScrollView, can_focus=True):
         self.listing.jump(page, limit=view.limit, to_end=to_end)
         self._resize()
         self.scroll_to(y=0, animate=False, immediate=True)
-        self._wants_below = self._wants_above = False
         self._go(len(page) - 1 if to_end else 0)
         self.refresh()
 
@@ -289,17 +274,11 @@ class TaskTable(ScrollView, can_focus=True):
         self._line = line
         self._cursor = rows[line].id if rows else None
         self._show_cursor()
-        self._want_around(line)
+        self.listing.want_around(line, self._height)
         self.post_message(self.Changed())
 
-    def _want_around(self, line: int) -> None:
-        """Want the next pages when a screen's height from here they would be needed."""
-        height = max(self.size.height, 1)
-        self._wants_below = self._wants_below or line + 2 * height >= len(self.listing.rows)
-        self._wants_above = self._wants_above or line < height
-
     def _show_cursor(self) -> None:
-        top, height = self.scroll_offset.y, max(self.size.height, 1)
+        top, height = self.scroll_offset.y, self._height
         wanted = min(max(top, self._line - height + 1), self._line)
         if wanted != top:
             self.scroll_to(y=wanted, animate=False, immediate=True)

@@ -1,10 +1,11 @@
 """A worker as a notebook starts it, and kernels: one that a module's tests share, and those that a test ends itself."""
 
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kernels import Kernel
+from kernels import Cell, Kernel, Run
 
 from sitq.notebook import BackgroundWorker, start_worker
 
@@ -24,6 +25,21 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     kernel.run("import asyncio, threading, time\nfrom sitq.notebook import start_worker")
     yield kernel
     kernel.close()
+
+
+@pytest.fixture
+def run(kernel: Kernel, request: pytest.FixtureRequest) -> Iterator[Run]:
+    """Run a cell that must not fail; `w` is a worker on a store in a new `folder`, begun as the module's BEGIN says."""
+
+    def run(code: str, timeout: float = 15.0) -> Cell:
+        cell = kernel.run(textwrap.dedent(code).strip(), timeout)
+        assert cell.error is None, cell.traceback
+        return cell
+
+    run("import os, pathlib, tempfile; folder = tempfile.mkdtemp()")
+    run(getattr(request.module, "BEGIN", "w = start_worker(folder + '/jobs.db')"))
+    yield run
+    run("w.stop(grace=0)")
 
 
 @pytest.fixture

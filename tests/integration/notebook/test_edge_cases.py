@@ -37,7 +37,7 @@ import nbformat
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
-from kernels import ROOT, Cell, Kernel
+from kernels import ROOT, Kernel, Run
 from nbclient import NotebookClient
 from patience import until
 
@@ -46,24 +46,9 @@ from sitq.backends.sqlite import SQLiteBackend
 from sitq.core import Task, new_task_id
 from sitq.notebook import BackgroundWorker, LiveHandle, start_worker
 
-Run = Callable[[str], Cell]
 NewKernel = Callable[[], Kernel]
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture
-def run(kernel: Kernel) -> Iterator[Run]:
-    """Run a cell that must not fail; `w` is a worker on a new store."""
-
-    def run(code: str, timeout: float = 15.0) -> Cell:
-        cell = kernel.run(textwrap.dedent(code).strip(), timeout)
-        assert cell.error is None, cell.traceback
-        return cell
-
-    run("import os, pathlib, tempfile\nw = start_worker(tempfile.mkdtemp() + '/jobs.db')")
-    yield run
-    run("w.stop(grace=0)")
 
 
 def test_every_test_of_the_table_exists() -> None:

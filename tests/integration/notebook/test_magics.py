@@ -1,26 +1,9 @@
 """The magics in a real kernel: a cell becomes a task, with only what it reads."""
 
-import textwrap
-from collections.abc import Callable, Iterator
-
 import pytest
-from kernels import Cell, Kernel
+from kernels import Kernel, Run
 
-Run = Callable[[str], Cell]
-
-
-@pytest.fixture
-def run(kernel: Kernel) -> Iterator[Run]:
-    """Run a cell that must not fail; `w` is the worker that the magics use."""
-
-    def run(code: str) -> Cell:
-        cell = kernel.run(textwrap.dedent(code).strip())
-        assert cell.error is None, cell.traceback
-        return cell
-
-    run("import tempfile\nw = start_worker(tempfile.mkdtemp() + '/jobs.db')\n%load_ext sitq")
-    yield run
-    run("w.stop(grace=0)")
+BEGIN = "w = start_worker(folder + '/jobs.db')\n%load_ext sitq"
 
 
 def test_cell_runs_as_a_task_and_its_last_expression_is_the_value(run: Run) -> None:

@@ -1,29 +1,16 @@
 """A worker process beside a kernel: on all cores, killed for certain, alive when the kernel is not."""
 
 import os
-import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kernels import Cell, Kernel
+from kernels import Kernel, Run
 
 from sitq import SyncTaskQueue, TaskInfo
 
-Run = Callable[[str], Cell]
-
-
-@pytest.fixture
-def run(kernel: Kernel) -> Iterator[Run]:
-    def run(code: str) -> Cell:
-        cell = kernel.run(textwrap.dedent(code).strip())
-        assert cell.error is None, cell.traceback
-        return cell
-
-    run("import os, tempfile\nw = start_worker(tempfile.mkdtemp() + '/jobs.db', mode='process', concurrency=2)")
-    yield run
-    run("w.stop(grace=0)")
+BEGIN = "w = start_worker(folder + '/jobs.db', mode='process', concurrency=2)"
 
 
 def test_functions_of_cells_run_in_other_processes(run: Run) -> None:

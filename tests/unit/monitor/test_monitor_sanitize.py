@@ -113,6 +113,7 @@ def test_first_line_of_nothing_is_nothing() -> None:
         ("nats://app:se@cr:et@a:4222,b:4222", "nats://app@a:4222,b:4222"),
         ("redis://db.example.org:6379/0?x=a@b", "redis://db.example.org:6379/0?x=a@b"),
         ("/tmp/a:b@c.db", "/tmp/a:b@c.db"),
+        ("cannot reach redis://a:b@c/1, redis://d:e@f/2", "cannot reach redis://a@c/1, redis://d@f/2"),
     ],
 )
 def test_a_store_is_named_without_its_password(store: str, shown: str) -> None:

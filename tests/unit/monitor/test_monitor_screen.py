@@ -198,7 +198,7 @@ async def test_w_shows_workers_with_their_heartbeats(size: tuple[int, int]) -> N
 
         assert any("▸ working" in line and "host:1:aa" in line and "1/4" in line and "3s ago" in line for line in lines)
         assert any("! silent" in line and "host:2:bb" in line and "2m ago" in line for line in lines)
-        assert app.main.place == "list"
+        assert app.main.body.place == "list"
 
 
 @pytest.mark.parametrize("size", [SMALL, NARROW, WIDE])
@@ -224,7 +224,7 @@ async def test_enter_on_a_queue_shows_its_tasks() -> None:
     async with app.run_test(size=NARROW) as pilot:
         await press(pilot, "Q", "j", "enter")
 
-        assert (app.main.place, source.view.filter.queue) == ("list", "two words")
+        assert (app.main.body.place, source.view.filter.queue) == ("list", "two words")
         assert [row.name for row in app.main.table.listing.rows] == ["task_0002"]
 
 
@@ -278,12 +278,12 @@ async def test_moving_keys_move_in_rosters() -> None:
     app = make_app(source)
     async with app.run_test(size=SMALL) as pilot:
         await press(pilot, "Q", "G", "k", "pagedown")
-        last = (app.main.queues.cursor_row.id, screen(app))
+        last = (app.main.body.queues.cursor_row.id, screen(app))
         await press(pilot, "g", "j")
 
         assert last[0] == "lane-39"
         assert "lane-39" in last[1]
-        assert app.main.queues.cursor_row.id == "lane-01"
+        assert app.main.body.queues.cursor_row.id == "lane-01"
 
 
 async def test_click_moves_the_cursor_in_rosters() -> None:
@@ -294,7 +294,7 @@ async def test_click_moves_the_cursor_in_rosters() -> None:
         await press(pilot, "Q")
         await pilot.click("#queues", offset=(10, 2))
 
-        assert app.main.queues.cursor_row.id == "b"
+        assert app.main.body.queues.cursor_row.id == "b"
 
 
 async def test_click_on_the_queue_under_the_cursor_shows_its_tasks() -> None:
@@ -304,11 +304,11 @@ async def test_click_on_the_queue_under_the_cursor_shows_its_tasks() -> None:
     async with app.run_test(size=NARROW) as pilot:
         await press(pilot, "Q")
         await pilot.click("#queues", offset=(10, 2))
-        before = app.main.place
+        before = app.main.body.place
         await pilot.click("#queues", offset=(10, 2))
         await settle(pilot)
 
-        assert (before, app.main.place, source.view.filter.queue) == ("queues", "list", "b")
+        assert (before, app.main.body.place, source.view.filter.queue) == ("queues", "list", "b")
 
 
 async def test_dashboard_tells_the_pulse_where_there_is_room() -> None:
@@ -596,7 +596,7 @@ async def test_palette_runs_what_a_key_runs() -> None:
         await command.callback()
         await settle(pilot)
 
-        assert app.main.place == "workers"
+        assert app.main.body.place == "workers"
 
 
 async def test_chosen_theme_is_remembered() -> None:
