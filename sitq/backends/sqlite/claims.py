@@ -14,8 +14,8 @@ from sitq.backends.sqlite.owners import Owners
 from sitq.backends.sqlite.schema import INLINE_LIMIT, PAYLOAD, VALUE
 from sitq.backends.sqlite.tasks import slices
 from sitq.backends.sqlite.writer import CollisionError, Transaction
-from sitq.backends.states import PARKED, READY, RUNNING, SCHEDULED, STATES
-from sitq.core import Cause, Claim, Outcome
+from sitq.backends.states import PARKED, READY, RUNNING, SCHEDULED, STATES, SUCCESS
+from sitq.core import Cause, Claim, Outcome, TaskStatus
 
 _WIDEST = 32  # outcomes in one statement
 
@@ -232,37 +232,51 @@ def _finish_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> Sequ
 _LONG_VALUE = "insert or replace into blob select seq, ?, ? from task where id = ?"
 
 
-@cache
-def _finish_statement(rows: int) -> str:
-    """Write final outcomes under their fence; `started_at` becomes the true start, as a claim may lie waiting.
+# `started_at` becomes the true start, as a claim may lie waiting. (With a common table expression in front of the
+# values, Python would not count the rows.)
+_END = """update task set state = {}, cause = {}, error = {}, traceback = {}, value = column3,
+    started_at = ? - column4, finished_at = ?, purge_at = case when retention is not null then ? + retention end
+  from (values {})
+  where task.id = column1 and task.attempt = column2 and task.state = 2"""
 
-    The columns of `values` have the names column1 to column8. (With a common table expression in front, Python would
-    not count the rows.)
-    """
-    return f"""update task set state = column3, cause = column4, value = column5, error = column6,
-      traceback = column7, started_at = ? - column8, finished_at = ?,
-      purge_at = case when retention is not null then ? + retention end
-    from (values {", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)})
-    where task.id = column1 and task.attempt = column2 and task.state = 2"""
+
+@cache
+def _success_statement(rows: int) -> str:
+    """Write successes, which differ in four values: to bind what they have in common would take 1.2 µs each."""
+    return _END.format(SUCCESS, f"'{Cause.SUCCESS}'", "null", "null", ", ".join(["(?, ?, ?, ?)"] * rows))
+
+
+@cache
+def _final_statement(rows: int) -> str:
+    places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
+    return _END.format("column5", "column6", "column7", "column8", places)
+
+
+def _is_success(outcome: Outcome) -> bool:
+    """Tell whether nothing more can be said of it than its value."""
+    succeeded = outcome.status is TaskStatus.SUCCESS and outcome.cause is Cause.SUCCESS
+    return succeeded and outcome.error is None and outcome.traceback is None
+
+
+def _success_values(outcome: Outcome) -> tuple[Any, ...]:
+    value = outcome.value
+    inline = None if value is not None and len(value) > INLINE_LIMIT else value
+    return outcome.id, outcome.attempt, inline, in_microseconds(outcome.duration)
+
+
+def _final_values(outcome: Outcome) -> tuple[Any, ...]:
+    state = STATES[outcome.status][0]
+    return *_success_values(outcome), state, outcome.cause, outcome.error, outcome.traceback
 
 
 def _write_final(transaction: Transaction, outcomes: Sequence[Outcome]) -> int:
-    """Write outcomes in one statement and tell how many of them were accepted."""
-    values: list[Any] = []
-    for outcome in outcomes:
-        value = outcome.value
-        values += (
-            outcome.id,
-            outcome.attempt,
-            STATES[outcome.status][0],
-            outcome.cause,
-            None if value is not None and len(value) > INLINE_LIMIT else value,
-            outcome.error,
-            outcome.traceback,
-            in_microseconds(outcome.duration),
-        )
+    """Write outcomes under their fence in one statement, and tell how many of them were accepted."""
     now = transaction.now
-    return transaction.execute(_finish_statement(len(outcomes)), (now, now, now, *values)).rowcount
+    all_succeeded = all(map(_is_success, outcomes))
+    statement = (_success_statement if all_succeeded else _final_statement)(len(outcomes))
+    values_of = _success_values if all_succeeded else _final_values
+    values = [value for outcome in outcomes for value in values_of(outcome)]
+    return transaction.execute(statement, (now, now, now, *values)).rowcount
 
 
 _RUNNING = "select seq, queue, cancel from task where id = ? and state = 2 and attempt = ?"

@@ -122,9 +122,10 @@ def test_claim_gives_back_what_the_dead_held_by_their_index(probe: Probe, stock:
     assert_narrow(plans, "task_running")
 
 
+@pytest.mark.parametrize("end", [success, failure])
 @pytest.mark.parametrize("count", [1, 3, 32, 100])
-def test_wide_finish_finds_each_row_by_its_id(probe: Probe, stock: Stock, count: int) -> None:
-    plans = plans_of_exchange(probe, ([success(claim) for claim in stock.running[:count]], Demand()))
+def test_wide_finish_finds_each_row_by_its_id(probe: Probe, stock: Stock, count: int, end: Any) -> None:
+    plans = plans_of_exchange(probe, ([end(claim) for claim in stock.running[:count]], Demand()))
 
     assert_narrow(plans, "sqlite_autoindex_task_1")
 
@@ -195,7 +196,7 @@ def test_verbs_of_people_find_their_rows_by_id(probe: Probe, stock: Stock, verb:
 
 
 def test_run_now_finds_its_rows_by_id(probe: Probe) -> None:
-    ids = [task_id for (task_id,) in probe.execute("select id from task where state = 0 limit 300")]
+    ids = [task_id for (task_id,) in probe.execute("select id from task where state = 0 order by due_at desc limit 300")]
 
     assert probe.rehearse(acting.run_now, ids) == set(ids)
     assert_narrow(probe.plans_of(probe.rehearse, acting.run_now, ids), "sqlite_autoindex_task_1")
