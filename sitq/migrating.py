@@ -67,7 +67,8 @@ async def _refuse_workers(source: Backend) -> None:
     working = [worker.id for worker in (await source.stats()).workers if worker.alive]
     if working:
         raise TaskQueueError(
-            f"{working[0]} is at work on {source!r}; stop its workers first, or the same tasks run in both stores"
+            f"{working[0]} is at work on {source!r}, and the same tasks would run in both stores; "
+            "stop its workers first, or wait for the lease of one that was killed"
         )
 
 
