@@ -97,7 +97,9 @@ class Executor(concurrent.futures.Executor):
         with self._lock:
             if self._shut:
                 raise RuntimeError("the executor was shut down; make another one on the same store")
-            call: Callable[..., T] = partial(fn, **kwargs) if kwargs else fn  # a keyword `eta` belongs to the function too
+            call: Callable[..., T] = (
+                partial(fn, **kwargs) if kwargs else fn
+            )  # a keyword `eta` belongs to the function too
             future.task_id = str(self._client.call(self._bound.enqueue(call, *args)))
             self._futures[future.task_id] = future
         self._client.loop.call_soon_threadsafe(self._follow, future)

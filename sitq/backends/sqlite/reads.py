@@ -3,16 +3,20 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
+from sitq.backends.sqlite.errors import UNREADABLE, described
 from sitq.backends.sqlite.listing import selection
 from sitq.backends.sqlite.occurrences import occurrence_of
 from sitq.backends.sqlite.output import progress_of
 from sitq.backends.sqlite.schema import BLOCKED, PARKED, READY, SCHEDULED, STATES, STATUS
 from sitq.core import Cause, OnFailure, Result, Task, TaskStatus, WorkerInfo
 from sitq.views import Attempt, QueueStats, Stats, TaskInfo, TaskQuery
+
+T = TypeVar("T")
+Row: TypeAlias = Sequence[Any]
 
 _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, traceback, enqueued_at,
   task.started_at, finished_at, attempt, worker.id
@@ -30,22 +34,24 @@ def _certain(microseconds: int) -> datetime:
 
 
 def results(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Result]:
-    found = {}
-    for row in raw.execute(_RESULTS, (json.dumps(list(ids)),)):
-        status = STATUS[row[1]]
-        found[row[0]] = Result(
-            task_id=row[0],
-            status=status,
-            value=row[2] if status is TaskStatus.SUCCESS else None,
-            error=row[3],
-            traceback=row[4],
-            enqueued_at=instant(row[5]),
-            started_at=instant(row[6]),
-            finished_at=instant(row[7]),
-            attempt=row[8],
-            worker=row[9],
-        )
-    return found
+    rows = raw.execute(_RESULTS, (json.dumps(list(ids)),))
+    return {result.task_id: result for result in _each(_result, rows)}
+
+
+def _result(row: Row) -> Result:
+    status = STATUS[row[1]]
+    return Result(
+        task_id=row[0],
+        status=status,
+        value=row[2] if status is TaskStatus.SUCCESS else None,
+        error=row[3],
+        traceback=row[4],
+        enqueued_at=instant(row[5]),
+        started_at=instant(row[6]),
+        finished_at=instant(row[7]),
+        attempt=row[8],
+        worker=row[9],
+    )
 
 
 _TASKS = """select id, name, coalesce(payload, blob.data), queue, priority, expires_at - enqueued_at, timeout,
@@ -106,7 +112,16 @@ def list_tasks(raw: sqlite3.Connection, request: tuple[TaskQuery, int]) -> list[
     index, conditions, order, parameters = selection(raw, query)
     statement = f"{_INFO.format(index)} where {conditions} order by {order} limit :limit"
     parameters |= {"now": now, "limit": query.limit}
-    return [_info(row) for row in raw.execute(statement, parameters)]
+    return list(_each(_info, raw.execute(statement, parameters)))
+
+
+def _each(read: Callable[[Row], T], rows: Iterable[Row]) -> Iterator[T]:
+    """Read rows that begin with the id of a task, and name the one that cannot be read."""
+    for row in rows:
+        try:
+            yield read(row)
+        except UNREADABLE as exc:
+            raise ValueError(f"task {row[0]!r}, {described(exc)}") from exc
 
 
 def _info(row: Sequence[Any]) -> TaskInfo:
