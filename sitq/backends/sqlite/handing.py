@@ -29,7 +29,7 @@ def is_expired(row: Row, now: int) -> bool:
     return row[13] is not None and bool(row[13] < now)
 
 
-_KINDS = (int, str, int, str, str, (bytes, NoneType), int, int, int, (int, NoneType), (str, NoneType))
+_KINDS: tuple[Any, ...] = (int, str, int, str, str, (bytes, NoneType), int, int, int, (int, NoneType), (str, NoneType))
 
 
 def as_claim(transaction: Transaction, row: Row) -> Claim:
