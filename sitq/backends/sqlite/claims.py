@@ -1,25 +1,24 @@
 """The worker's verbs on a SQLite store: claim, finish, heartbeat."""
 
-import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sitq.backends.moments import in_microseconds, in_seconds, optional
+from sitq.backends.moments import in_microseconds
 from sitq.backends.sqlite.dependencies import settle_finished
 from sitq.backends.sqlite.endings import expire, remember, stop_between_attempts
-from sitq.backends.sqlite.occurrences import occurrence_of
+from sitq.backends.sqlite.errors import UNREADABLE, is_unreadable
+from sitq.backends.sqlite.handing import CLAIMED, ONE_LANE, Row, as_claim, claim_order, fail_unreadable, is_expired
 from sitq.backends.sqlite.owners import Owners
-from sitq.backends.sqlite.schema import INLINE_LIMIT, PAYLOAD, VALUE
+from sitq.backends.sqlite.schema import INLINE_LIMIT, VALUE
 from sitq.backends.sqlite.tasks import slices
 from sitq.backends.sqlite.writer import CollisionError, Transaction
 from sitq.backends.states import PARKED, READY, RUNNING, SCHEDULED, STATES, SUCCESS
 from sitq.core import Cause, Claim, Outcome, TaskStatus
 
 _WIDEST = 32  # outcomes in one statement
-
-_Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,44 +61,47 @@ class ClaimVerbs:
         transaction.begin()
         if transaction.execute(_ALIVE, (demand.worker_id,)).fetchone() != worker:
             return []  # declared dead while it waited for the lock
-        claims: list[_Row] = []
-        while len(claims) < demand.limit:
-            taken = transaction.execute(
-                _claim_statement(len(queues)), (seq, transaction.now, *queues, demand.limit - len(claims))
-            ).fetchall()
-            if not taken:
-                break
-            claims += _keep_fit(transaction, taken, python)
-        # RETURNING gives rows in no certain order.
-        claims.sort(key=_claim_order)
-        return [_as_claim(transaction, row) for row in claims]
+        if transaction.careful:
+            fail_unreadable(transaction, queues, demand.limit)
+        try:
+            return _take(transaction, seq, python, queues, demand.limit)
+        except (sqlite3.OperationalError, *UNREADABLE) as exc:
+            if transaction.careful or not is_unreadable(exc):
+                raise
+            raise CollisionError from exc
+
+
+def _take(transaction: Transaction, worker: int, python: str, queues: Sequence[str], limit: int) -> list[Claim]:
+    claims: list[Row] = []
+    while len(claims) < limit:
+        taken = transaction.execute(
+            _claim_statement(len(queues)), (worker, transaction.now, *queues, limit - len(claims))
+        ).fetchall()
+        if not taken:
+            break
+        claims += _keep_fit(transaction, taken, python)
+    # RETURNING gives rows in no certain order.
+    claims.sort(key=claim_order)
+    return [as_claim(transaction, row) for row in claims]
 
 
 _ALIVE = "select seq, python from worker where id = ? and stopped_at is null"
 
-_CLAIMED = """seq, id, attempt, name, queue, payload, failures, crashes, max_attempts, timeout, executor,
-  priority, due_at, expires_at, python, on_failure is not null, meta, schedule"""
-_ONE_LANE = """select seq from task where state = 1 and queue = ?
-  order by priority desc, due_at, seq limit ?"""
 # Several lanes merge their indexes in order; `queue in (…)` would sort all that is ready.
 _LANE = "select seq, priority, due_at from task where state = 1 and queue = ?"
 _CLAIM = (
     """update task set state = 2, attempt = attempt + 1, worker = ?, started_at = ?, cause = null
   where seq in ({}) returning """
-    + _CLAIMED
+    + CLAIMED
 )
 
 
 @cache
 def _claim_statement(lanes: int) -> str:
     if lanes == 1:
-        return _CLAIM.format(_ONE_LANE)
+        return _CLAIM.format(ONE_LANE)
     merged = " union all ".join([_LANE] * lanes)
     return _CLAIM.format(f"select seq from ({merged} order by priority desc, due_at, seq limit ?)")
-
-
-def _claim_order(row: _Row) -> tuple[int, int, int]:
-    return -row[11], row[12], row[0]
 
 
 def _claimable(transaction: Transaction, queues: Sequence[str] | None, python: str) -> list[str]:
@@ -132,7 +134,7 @@ _UNPARK = """update task set state = 1 where seq in (
 def _promote(transaction: Transaction) -> dict[tuple[str, int], int] | None:
     """Make scheduled tasks ready whose moment has come; answers the new counts if there were any."""
     (due_at,) = transaction.execute(_DUE).fetchone()
-    if due_at is None:
+    if not isinstance(due_at, int):  # nothing, or what is no moment
         return None
     if due_at > transaction.now:
         transaction.plan(due_at)
@@ -161,12 +163,12 @@ _PARK = "update task set state = -2, attempt = attempt - 1, worker = null, start
 _UNCLAIM = "update task set attempt = attempt - 1, worker = null, started_at = null where seq = ?"
 
 
-def _keep_fit(transaction: Transaction, rows: list[_Row], python: str) -> list[_Row]:
+def _keep_fit(transaction: Transaction, rows: list[Row], python: str) -> list[Row]:
     """Keep the claimed rows that may run here; park those of another Python version and cancel the expired ones."""
     fit = []
     for row in rows:
-        seq, task_id, queue, expires_at, wanted = row[0], row[1], row[4], row[13], row[14]
-        if expires_at is not None and expires_at < transaction.now:
+        seq, task_id, queue, wanted = row[0], row[1], row[4], row[14]
+        if is_expired(row, transaction.now):
             transaction.execute(_UNCLAIM, (seq,))
             expire(transaction, [(seq, task_id, queue, READY)])
         elif wanted is not None and wanted != python:
@@ -176,29 +178,6 @@ def _keep_fit(transaction: Transaction, rows: list[_Row], python: str) -> list[_
             transaction.move(queue, READY, RUNNING)
             fit.append(row)
     return fit
-
-
-def _as_claim(transaction: Transaction, row: _Row) -> Claim:
-    seq, task_id, attempt, name, queue, payload, failures, crashes, max_attempts, timeout, executor = row[:11]
-    if payload is None:
-        (payload,) = transaction.execute(
-            "select data from blob where task = ? and kind = ?", (seq, PAYLOAD)
-        ).fetchone() or (b"",)
-    return Claim(
-        id=task_id,
-        attempt=attempt,
-        name=name,
-        queue=queue,
-        payload=payload,
-        failures=failures,
-        crashes=crashes,
-        max_attempts=max_attempts,
-        timeout=optional(in_seconds, timeout),
-        executor=executor,
-        waited=bool(row[15]),
-        meta=json.loads(row[16]) if row[16] else None,
-        scheduled_at=occurrence_of(row[17])[1],
-    )
 
 
 def _finish(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[str]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from sitq.backends.sqlite import hop, schema
-from sitq.backends.sqlite.errors import is_busy, store_error
+from sitq.backends.sqlite.errors import UNREADABLE, is_busy, meaning_of
 from sitq.backends.sqlite.files import StoreFile, deleted_error
 from sitq.exceptions import BackendError, StoreBusyError
 
@@ -123,8 +123,11 @@ class Connection:
         except asyncio.CancelledError:
             await self._settle(db)
             raise
-        except sqlite3.Error as exc:
-            raise store_error(exc, self.file.path) from exc
+        except (sqlite3.Error, *UNREADABLE) as exc:
+            meaning = meaning_of(exc, self.file.path)
+            if meaning is exc:
+                raise
+            raise meaning from exc
 
     @property
     def idle(self) -> bool:
@@ -155,8 +158,11 @@ class Connection:
                 self._here = True
                 self._raw.execute("pragma wal_autocheckpoint = 0")
             return function(self._raw, *arguments)
-        except sqlite3.Error as exc:
-            raise store_error(exc, self.file.path) from exc
+        except (sqlite3.Error, *UNREADABLE) as exc:
+            meaning = meaning_of(exc, self.file.path)
+            if meaning is exc:
+                raise
+            raise meaning from exc
         finally:
             self._guard.release()
 

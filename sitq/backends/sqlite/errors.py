@@ -4,6 +4,18 @@ import sqlite3
 
 from sitq.exceptions import BackendError, ResourceExhaustionError, SitqError, StoreBusyError
 
+# What reading a value raises that sitq never writes; SQLite keeps any type in any column.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+_UNDECODABLE = "Could not decode to UTF-8"
+_LONGEST = 300  # characters of what is said about such a value
+
+
+def is_unreadable(exc: BaseException) -> bool:
+    """Tell a value that sitq did not write from other trouble."""
+    if isinstance(exc, sqlite3.OperationalError):
+        return str(exc).startswith(_UNDECODABLE)
+    return isinstance(exc, UNREADABLE) and not isinstance(exc, SitqError)
+
 
 def is_busy(exc: BaseException) -> bool:
     """Tell a lock that may be free a moment later from other trouble."""
@@ -39,6 +51,17 @@ _MEANING = {
     sqlite3.SQLITE_CORRUPT: "is damaged; stop all workers and run `sqlite3 FILE .recover` on a copy",
     sqlite3.SQLITE_NOTADB: "is not a SQLite database and was left as it is; name another file",
 }
+
+
+def meaning_of(exc: Exception, path: str) -> Exception:
+    """Make the error that a caller sees of one that was raised in a transaction."""
+    if is_unreadable(exc):
+        return BackendError(f"{path} holds a value that sitq did not write, {described(exc)}; mend or delete its row")
+    return store_error(exc, path) if isinstance(exc, sqlite3.Error) else exc
+
+
+def described(exc: Exception) -> str:
+    return " ".join(f"{type(exc).__name__}: {exc}".split())[:_LONGEST]
 
 
 def store_error(exc: sqlite3.Error, path: str) -> SitqError:

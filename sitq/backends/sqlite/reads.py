@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TypeVar
 
 from sitq.backends.moments import moment_at, optional
 from sitq.backends.rows import (
@@ -17,10 +18,13 @@ from sitq.backends.rows import (
     task_of,
     worker_of,
 )
+from sitq.backends.sqlite.errors import UNREADABLE, described
 from sitq.backends.sqlite.listing import selection
 from sitq.backends.sqlite.occurrences import occurrence_of
 from sitq.core import Result, Task
 from sitq.views import Attempt, QueueStats, Stats, TaskInfo, TaskQuery
+
+T = TypeVar("T")
 
 _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, traceback, enqueued_at,
   task.started_at, finished_at, attempt, worker.id
@@ -31,7 +35,11 @@ _RESULTS = """select task.id, state, coalesce(task.value, blob.data), error, tra
 
 def results(raw: sqlite3.Connection, ids: Collection[str]) -> dict[str, Result]:
     rows = raw.execute(_RESULTS, (json.dumps(list(ids)),))
-    return {row[0]: result_of(row, MICROSECONDS) for row in rows}
+    return {result.task_id: result for result in _each(_result, rows)}
+
+
+def _result(row: Row) -> Result:
+    return result_of(row, MICROSECONDS)
 
 
 _TASKS = """select id, name, coalesce(payload, blob.data), queue, priority, expires_at - enqueued_at, timeout,
@@ -68,7 +76,16 @@ def list_tasks(raw: sqlite3.Connection, request: tuple[TaskQuery, int]) -> list[
     index, conditions, order, parameters = selection(raw, query)
     statement = f"{_INFO.format(index)} where {conditions} order by {order} limit :limit"
     parameters |= {"now": now, "limit": query.limit}
-    return [_info(row) for row in raw.execute(statement, parameters)]
+    return list(_each(_info, raw.execute(statement, parameters)))
+
+
+def _each(read: Callable[[Row], T], rows: Iterable[Row]) -> Iterator[T]:
+    """Read rows that begin with the id of a task, and name the one that cannot be read."""
+    for row in rows:
+        try:
+            yield read(row)
+        except UNREADABLE as exc:
+            raise ValueError(f"task {row[0]!r}, {described(exc)}") from exc
 
 
 def _info(row: Row) -> TaskInfo:

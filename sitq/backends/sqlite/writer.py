@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 from sitq.backends.moments import in_microseconds
 from sitq.backends.sqlite.connection import Connection, LockTakenError
-from sitq.backends.sqlite.errors import is_store_trouble, store_error
+from sitq.backends.sqlite.errors import is_store_trouble, meaning_of
 
 # A verb gets the requests of several callers at once and gives an answer for each. An answer that is an exception is
 # raised at its caller, and only there.
@@ -99,8 +99,8 @@ class Transaction:
         return stored
 
     def plan(self, due_at: int) -> None:
-        """Note that a task becomes due at that moment."""
-        if self.due is None or due_at < self.due:
+        """Note that a task becomes due at that moment; what is no moment never comes."""
+        if isinstance(due_at, int) and (self.due is None or due_at < self.due):
             self.due = due_at
 
     def commit(self) -> None:
@@ -229,11 +229,8 @@ class Writer:
         for item in batch:
             try:
                 answer, more, due = self._transact(raw, [item])
-            except sqlite3.Error as exc:
-                answers.append(store_error(exc, self._connection.file.path))
-                continue
             except Exception as exc:
-                answers.append(exc)
+                answers.append(meaning_of(exc, self._connection.file.path))
                 continue
             answers += answer
             wakes |= more

@@ -141,6 +141,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.claims += found
         return found
 
+    def held_by(self, who: int) -> dict[str, int]:
+        return {kept.task.id: kept.attempt for kept in self.model.held_by(self.workers[who].id)}
+
     def ids_at(self, wanted: Sequence[int]) -> tuple[str, ...]:
         ids = list(self.model.kept)
         return tuple(dict.fromkeys(ids[place % len(ids)] for place in wanted if ids))
@@ -197,14 +200,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), wanted=places)
     def heartbeat(self, who: int, wanted: list[int]) -> None:
-        held = {kept.task.id: kept.attempt for kept in self.model.held_by(self.workers[who].id)}
+        held = self.held_by(who)
         stale = {claim.id: claim.attempt for claim in self.claims_at(wanted)}
         self.same("heartbeat", self.workers[who], held | stale, lease=LEASE)
         self.same("stop_requests", self.workers[who].id)
 
     @rule(who=st.integers(0, 1), back=st.booleans())
     def say_goodbye(self, who: int, back: bool) -> None:
-        self.same("heartbeat", self.workers[who], {}, lease=0.0)
+        self.same("heartbeat", self.workers[who], self.held_by(who), lease=0.0)
         if back:
             self.same("heartbeat", self.workers[who], {}, lease=LEASE)
 

@@ -57,7 +57,7 @@ def poison(transaction: Transaction, requests: Sequence[Any]) -> list[Any]:
     transaction.begin()
     transaction.execute("insert into paused values ('poisoned')")
     transaction.count("default", 1, 100)
-    raise ValueError(requests[0])
+    raise RuntimeError(requests[0])
 
 
 async def test_many_callers_at_once_share_few_transactions(writer: Writer, ledger: Ledger) -> None:
@@ -109,7 +109,7 @@ def test_lone_caller_sets_no_timer(path: Path) -> None:
 
 
 async def test_verb_that_fails_leaves_nothing_behind(writer: Writer, outsider: sqlite3.Connection) -> None:
-    with pytest.raises(ValueError, match="alone"):
+    with pytest.raises(RuntimeError, match="alone"):
         await writer.do(poison, "alone", rows=1)
 
     assert outsider.execute("select * from paused").fetchall() == []
@@ -123,7 +123,7 @@ async def test_verb_that_fails_fails_alone(writer: Writer, outsider: sqlite3.Con
 
     error, *answers = await answers_of(failing, *(insert(writer, task) for task in new))
 
-    assert isinstance(error, ValueError)
+    assert isinstance(error, RuntimeError)
     assert answers == [[task.id] for task in new]
     assert ids_in(outsider) == [task.id for task in new]
     assert outsider.execute("select * from paused").fetchall() == []
@@ -246,7 +246,7 @@ async def test_request_that_finds_the_lock_taken_while_it_is_run_again_gets_its_
         if not outsider.in_transaction:
             outsider.execute("begin immediate")
             asyncio.get_running_loop().call_later(0.05, outsider.execute, "commit")
-        raise ValueError("no")
+        raise RuntimeError("no")
 
     # The first caller alone is in flight when the next two ask, so that these make a batch.
     task = make_task()
@@ -255,7 +255,7 @@ async def test_request_that_finds_the_lock_taken_while_it_is_run_again_gets_its_
 
     _, error, answer = await answers_of(first, failing, insert(writer, task))
 
-    assert isinstance(error, ValueError)
+    assert isinstance(error, RuntimeError)
     assert answer == [task.id]
 
 

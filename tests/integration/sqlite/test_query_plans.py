@@ -196,7 +196,9 @@ def test_verbs_of_people_find_their_rows_by_id(probe: Probe, stock: Stock, verb:
 
 
 def test_run_now_finds_its_rows_by_id(probe: Probe) -> None:
-    ids = [task_id for (task_id,) in probe.execute("select id from task where state = 0 order by due_at desc limit 300")]
+    ids = [
+        task_id for (task_id,) in probe.execute("select id from task where state = 0 order by due_at desc limit 300")
+    ]
 
     assert probe.rehearse(acting.run_now, ids) == set(ids)
     assert_narrow(probe.plans_of(probe.rehearse, acting.run_now, ids), "sqlite_autoindex_task_1")
