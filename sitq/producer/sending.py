@@ -15,7 +15,7 @@ from sitq.handle import Door, TaskHandle
 from sitq.options import GivenOptions, TaskOptions
 from sitq.producer.packing import Packer
 from sitq.recurring import ScheduleInfo
-from sitq.schedules import new_schedule
+from sitq.schedules import Recurrence, new_schedule
 from sitq.serialization import CallSerializer
 from sitq.validation import arguments
 
@@ -112,9 +112,8 @@ class Sender:
         func: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        *,
+        recurrence: Recurrence,
         name: str | None,
-        **recurs: Any,
     ) -> ScheduleInfo:
         """Store a call that recurs."""
         if self._connection is not None:
@@ -129,5 +128,5 @@ class Sender:
             raise ValidationError('a lambda has no name of its own; give the schedule one: name="every morning"')
         await self._connect()
         now = (await self._backend.due_schedules()).now  # by the store's clock, which decides what is due
-        schedule = new_schedule(task, name=task.name if name is None else name, now=now, **recurs)
+        schedule = new_schedule(task, recurrence, name=task.name if name is None else name, now=now)
         return await self._backend.put_schedule(schedule)
