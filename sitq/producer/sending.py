@@ -13,13 +13,11 @@ from sitq.core import Task
 from sitq.exceptions import ValidationError
 from sitq.handle import Door, TaskHandle
 from sitq.options import GivenOptions, TaskOptions
-from sitq.producer.packing import Packer
+from sitq.producer.packing import CHUNK, Packer
 from sitq.recurring import ScheduleInfo
 from sitq.schedules import Recurrence, new_schedule
 from sitq.serialization import CallSerializer
 from sitq.validation import arguments
-
-_CHUNK = 1000  # tasks in one transaction of enqueue_many
 
 
 class Sender:
@@ -87,7 +85,7 @@ class Sender:
     def _pack_many(
         self, options: TaskOptions, func: Callable[..., Any], args_list: Iterator[Sequence[Any]]
     ) -> Iterator[list[Task]]:
-        while chunk := [arguments(args) for args in islice(args_list, _CHUNK)]:
+        while chunk := [arguments(args) for args in islice(args_list, CHUNK)]:
             tasks = self._packer.pack_many(options, func, chunk)
             if self._on_enqueue is not None:
                 self._on_enqueue(tasks)
