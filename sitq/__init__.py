@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sitq.recurring import ScheduleInfo
     from sitq.retry import Discard, Retry, RetryAfter, Snooze
     from sitq.serialization import CloudpickleSerializer, JsonSerializer, SignedSerializer
-    from sitq.serialization.captures import explain
+    from sitq.serialization.explaining import explain
     from sitq.sync import SyncTaskQueue
     from sitq.tracking import progress, track
     from sitq.views import TaskInfo, TaskQuery
@@ -104,7 +104,7 @@ _HOMES = {
     "sitq.recurring": ("ScheduleInfo",),
     "sitq.retry": ("Discard", "Retry", "RetryAfter", "Snooze"),
     "sitq.serialization": ("CloudpickleSerializer", "JsonSerializer", "SignedSerializer"),
-    "sitq.serialization.captures": ("explain",),
+    "sitq.serialization.explaining": ("explain",),
     "sitq.sync": ("SyncTaskQueue",),
     "sitq.tracking": ("progress", "track"),
     "sitq.views": ("TaskInfo", "TaskQuery"),
