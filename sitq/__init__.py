@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sitq.recurring import ScheduleInfo
     from sitq.retry import Discard, Retry, RetryAfter, Snooze
     from sitq.serialization import CloudpickleSerializer, JsonSerializer, SignedSerializer
-    from sitq.serialization.captures import explain
+    from sitq.serialization.explaining import explain
     from sitq.sync import SyncTaskQueue
     from sitq.tracking import progress, track
     from sitq.views import TaskInfo, TaskQuery
@@ -91,31 +91,25 @@ _HOMES = {
     "sitq.backends": ("backend_from_url",),
     "sitq.backends.base": ("Backend",),
     "sitq.backends.sqlite": ("MemoryBackend", "SQLiteBackend"),
-    "sitq.serialization.captures": ("explain",),
     "sitq.context": ("TaskContext", "check_cancelled", "current_task"),
-    "sitq.core": (
-        "Result",
-        "TaskStatus",
-    ),
-    "sitq.views": (
-        "TaskInfo",
-        "TaskQuery",
-    ),
-    "sitq.recurring": ("ScheduleInfo",),
+    "sitq.core": ("Result", "TaskStatus"),
     "sitq.exceptions": tuple(name for name in __all__ if name.endswith("Error")),
     "sitq.executor": ("Executor",),
     "sitq.handle": ("TaskHandle",),
     "sitq.inputs": ("TaskId",),
     "sitq.inspector": ("Inspector",),
-    "sitq.queue": ("TaskQueue",),
+    "sitq.notebook.magics": ("load_ipython_extension",),  # for `%load_ext sitq`, and not for people
     "sitq.options": ("task",),
-    "sitq.tracking": ("progress", "track"),
+    "sitq.queue": ("TaskQueue",),
+    "sitq.recurring": ("ScheduleInfo",),
     "sitq.retry": ("Discard", "Retry", "RetryAfter", "Snooze"),
     "sitq.serialization": ("CloudpickleSerializer", "JsonSerializer", "SignedSerializer"),
+    "sitq.serialization.explaining": ("explain",),
     "sitq.sync": ("SyncTaskQueue",),
+    "sitq.tracking": ("progress", "track"),
+    "sitq.views": ("TaskInfo", "TaskQuery"),
     "sitq.worker": ("Worker",),
 }
-_HOMES["sitq.notebook.magics"] = ("load_ipython_extension",)  # for `%load_ext sitq`, and not for people
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 

@@ -59,7 +59,7 @@ def attempt_context(claim: Claim, begun: float, reporter: Reporter | None) -> Ta
 
 
 _current: ContextVar[TaskContext | None] = ContextVar("sitq_current_task", default=None)
-# Set by who starts an attempt, when nobody who sees the worker's output has to do with the task.
+# Keeps what an attempt prints from the worker's own stdout and stderr: in a notebook they are those of some cell.
 hides_output: ContextVar[bool] = ContextVar("sitq_hides_output", default=False)
 enter = _current.set
 leave = _current.reset

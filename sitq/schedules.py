@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from itertools import takewhile
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from sitq.core import Task
@@ -23,22 +24,23 @@ _WINDOW = timedelta(seconds=1)
 _EXAMPLE = 'five fields such as "0 8 * * mon-fri" (minute, hour, day, month, weekday)'
 
 
-def new_schedule(
-    task: Task,
-    *,
-    name: str,
-    cron: str | None,
-    every: float | None,
-    timezone: str | tzinfo | None,
-    catch_up: str,
-    now: datetime,
-) -> Schedule:
+class Recurrence(NamedTuple):
+    """How a call is to recur, as it was asked for and not checked yet; see `Schedule`."""
+
+    cron: str | None = None
+    every: float | None = None
+    timezone: str | tzinfo | None = None
+    catch_up: str = "last"
+
+
+def new_schedule(task: Task, recurrence: Recurrence, *, name: str, now: datetime) -> Schedule:
     """Check how a task is to recur, and find the first occurrence after `now`.
 
     Raises:
         ValidationError: an argument cannot be right, or the moment never comes.
         ConfigurationError: this system has no time zones.
     """
+    cron, every, timezone, catch_up = recurrence
     if (cron is None) == (every is None):
         raise ValidationError(
             f'give cron="0 8 * * *" or every=60.0, one of them: got cron={cron!r} and every={every!r}'

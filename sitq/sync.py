@@ -57,8 +57,8 @@ class SyncBoundQueue:
         **kwargs: Any,
     ) -> ScheduleInfo:
         """Store a call that recurs; see `TaskQueue.schedule`."""
-        recurs: dict[str, Any] = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
-        return self._store(self._bound.schedule, func, *args, name=name, **recurs, **kwargs)
+        kwargs |= {"name": name, "cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
+        return self._store(self._bound.schedule, func, *args, **kwargs)
 
     def _store(self, method: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
         if isinstance(self._connection, sqlite3.Connection):  # it belongs to the thread that opened it

@@ -8,6 +8,7 @@ from sitq.handle import TaskHandle
 from sitq.options import GivenOptions
 from sitq.producer.sending import Sender
 from sitq.recurring import ScheduleInfo
+from sitq.schedules import Recurrence
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -125,5 +126,5 @@ class BoundQueue:
             ValidationError: an argument cannot be right.
             SerializationError: the call cannot become bytes.
         """
-        recurs = {"cron": cron, "every": every, "timezone": timezone, "catch_up": catch_up}
-        return await self._sender.schedule(self._given, func, args, kwargs, name=name, **recurs)
+        recurrence = Recurrence(cron, every, timezone, catch_up)
+        return await self._sender.schedule(self._given, func, args, kwargs, recurrence, name)

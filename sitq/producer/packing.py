@@ -8,9 +8,11 @@ from sitq.core import LOOP_EXECUTOR, Task, new_task_id, new_task_ids
 from sitq.inputs import noting
 from sitq.options import TaskOptions
 from sitq.producer.preview import function_name, preview_arguments
-from sitq.retry import RetriedCall
+from sitq.retry import RetriedCall, Retry
 from sitq.serialization import CallSerializer, required_python
 from sitq.validation import callable_object
+
+CHUNK = 1000  # tasks in one transaction
 
 
 class Packer:
@@ -31,7 +33,7 @@ class Packer:
     ) -> Task:
         needs: dict[str, None] = {}
         with noting(needs):
-            payload = self._serializer.dumps_call(_with_policy(func, options), args, kwargs)
+            payload = self._serializer.dumps_call(with_policy(func, options.retry), args, kwargs)
         return Task(
             id=new_task_id(),
             payload=payload,
@@ -42,7 +44,7 @@ class Packer:
         )
 
     def pack_many(self, options: TaskOptions, func: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Task]:
-        payloads = self._serializer.dumps_many(_with_policy(func, options), calls)
+        payloads = self._serializer.dumps_many(with_policy(func, options.retry), calls)
         common = self._common(options, func)
         noted: dict[str, None] = {}
         with noting(noted):
@@ -65,9 +67,20 @@ class Packer:
         return {
             **self._seen[1],
             "name": options.name or function_name(func),
-            "executor": options.executor or (LOOP_EXECUTOR if inspect.iscoroutinefunction(func) else None),
+            "executor": executor_of(func, asked=options.executor),
             "max_attempts": 1 if options.retry is None else options.retry.max_attempts,
         }
+
+
+def with_policy(func: Callable[..., Any], retry: Retry | None) -> Callable[..., Any]:
+    """Give what travels as the function: with its policy, if it has one."""
+    callable_object(func)
+    return func if retry is None else RetriedCall(func, retry)
+
+
+def executor_of(func: Callable[..., Any], *, asked: str | None) -> str | None:
+    """Tell where a function runs: where it was asked for, else on the loop if it is a coroutine function."""
+    return asked or (LOOP_EXECUTOR if inspect.iscoroutinefunction(func) else None)
 
 
 def _taken(noted: dict[str, None]) -> tuple[str, ...]:
@@ -77,8 +90,3 @@ def _taken(noted: dict[str, None]) -> tuple[str, ...]:
     needs = tuple(noted)
     noted.clear()
     return needs
-
-
-def _with_policy(func: Callable[..., Any], options: TaskOptions) -> Callable[..., Any]:
-    callable_object(func)
-    return func if options.retry is None else RetriedCall(func, options.retry)

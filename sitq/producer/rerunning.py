@@ -1,6 +1,5 @@
 """Sends stored calls again, as new tasks, with the old function or a corrected one."""
 
-import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,13 +11,12 @@ from sitq.exceptions import SerializationError, unknown_task
 from sitq.handle import Door, TaskHandle
 from sitq.inputs import TaskId, filling, noting
 from sitq.options import GivenOptions
+from sitq.producer.packing import CHUNK, executor_of, with_policy
 from sitq.producer.preview import function_name
-from sitq.retry import RetriedCall, unwrap
+from sitq.retry import unwrap
 from sitq.serialization import CallSerializer, required_python
 from sitq.validation import callable_object, task_ids
 from sitq.views import TaskQuery
-
-_CHUNK = 1000  # tasks in one transaction
 
 Function = Callable[..., Any]
 
@@ -45,8 +43,8 @@ class Rerunner:
         named = not isinstance(which, TaskQuery)
         ids = await self._matching(which) if isinstance(which, TaskQuery) else task_ids("which", which)
         handles: list[TaskHandle[Any]] = []
-        for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
+        for start in range(0, len(ids), CHUNK):
+            chunk = ids[start : start + CHUNK]
             stored = await self._backend.tasks(chunk)
             if named and (missing := [task_id for task_id in chunk if task_id not in stored]):
                 raise unknown_task(missing[0])
@@ -55,7 +53,7 @@ class Rerunner:
 
     async def _matching(self, query: TaskQuery) -> Sequence[str]:
         """Name all that a query matches, before anything is stored that it would match too; the oldest first."""
-        query = replace(query, statuses=query.statuses or (TaskStatus.FAILED,), limit=_CHUNK)
+        query = replace(query, statuses=query.statuses or (TaskStatus.FAILED,), limit=CHUNK)
         ids: list[str] = []
         while page := await self._backend.list_tasks(query):
             ids += [info.id for info in page]
@@ -70,14 +68,13 @@ class Rerunner:
         old, args, kwargs = self._load(task)
         old, retry = unwrap(old)
         retry = GivenOptions({}).on(func).retry or retry
-        needs: dict[str, None] = {}
-        with noting(needs):
-            payload = self._serializer.dumps_call(func if retry is None else RetriedCall(func, retry), args, kwargs)
+        with noting({}):  # it needs the same as before
+            payload = self._serializer.dumps_call(with_policy(func, retry), args, kwargs)
         return task._replace(
             payload=payload,
             python=required_python(payload),
             name=function_name(func) if task.name == function_name(old) else task.name,
-            executor=_executor(func, task.executor),
+            executor=executor_of(func, asked=None if task.executor == LOOP_EXECUTOR else task.executor),
             max_attempts=1 if retry is None else retry.max_attempts,
         )
 
@@ -98,10 +95,3 @@ class _Ids:
 
 
 _ids = _Ids()
-
-
-def _executor(func: Function, before: str | None) -> str | None:
-    """Choose as the producer does, but keep what was asked for by name."""
-    if inspect.iscoroutinefunction(func):
-        return LOOP_EXECUTOR
-    return None if before == LOOP_EXECUTOR else before

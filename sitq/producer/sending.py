@@ -6,23 +6,18 @@ from copy import copy
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from sitq.backends.base import Backend
 from sitq.core import Task
 from sitq.exceptions import ValidationError
 from sitq.handle import Door, TaskHandle
 from sitq.options import GivenOptions, TaskOptions
-from sitq.producer.packing import Packer
+from sitq.producer.packing import CHUNK, Packer
 from sitq.recurring import ScheduleInfo
-from sitq.schedules import new_schedule
+from sitq.schedules import Recurrence, new_schedule
 from sitq.serialization import CallSerializer
 from sitq.validation import arguments
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_CHUNK = 1000  # tasks in one transaction of enqueue_many
 
 
 class Sender:
@@ -90,7 +85,7 @@ class Sender:
     def _pack_many(
         self, options: TaskOptions, func: Callable[..., Any], args_list: Iterator[Sequence[Any]]
     ) -> Iterator[list[Task]]:
-        while chunk := [arguments(args) for args in islice(args_list, _CHUNK)]:
+        while chunk := [arguments(args) for args in islice(args_list, CHUNK)]:
             tasks = self._packer.pack_many(options, func, chunk)
             if self._on_enqueue is not None:
                 self._on_enqueue(tasks)
@@ -115,9 +110,8 @@ class Sender:
         func: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        *,
+        recurrence: Recurrence,
         name: str | None,
-        **recurs: Any,
     ) -> ScheduleInfo:
         """Store a call that recurs."""
         if self._connection is not None:
@@ -132,5 +126,5 @@ class Sender:
             raise ValidationError('a lambda has no name of its own; give the schedule one: name="every morning"')
         await self._connect()
         now = (await self._backend.due_schedules()).now  # by the store's clock, which decides what is due
-        schedule = new_schedule(task, name=task.name if name is None else name, now=now, **recurs)
+        schedule = new_schedule(task, recurrence, name=task.name if name is None else name, now=now)
         return await self._backend.put_schedule(schedule)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -62,10 +62,8 @@ class ResultWatcher:
 
     async def close(self) -> None:
         """Let all callers go with None."""
-        for futures in list(self._waiting.values()):
-            for future in futures:
-                if not future.done():
-                    future.set_result(None)
+        for futures in self._waiting.values():
+            _answer(futures, None)
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.wait({self._watcher})
@@ -90,12 +88,13 @@ class ResultWatcher:
         try:
             while self._waiting:
                 # The hint is asked for before the look, so that nothing can change unseen between the two.
-                self._hint = loop.create_task(self._backend.wait(tuple(self._waiting), timeout=_SAFETY))
+                self._hint = hint = loop.create_task(self._backend.wait(tuple(self._waiting), timeout=_SAFETY))
                 begun = loop.time()
                 await self._look(self._take_ids())
                 rest = _REST * (loop.time() - begun) if len(self._waiting) > _FEW else 0.0
-                await asyncio.wait({self._hint})
-                self._raise_trouble(self._hint)
+                await asyncio.wait({hint})
+                if not hint.cancelled():
+                    hint.result()  # raises what went wrong with the store
                 if rest and not self._fresh:
                     await asyncio.sleep(rest)
         except Exception as exc:
@@ -115,19 +114,19 @@ class ResultWatcher:
         for task_id in ids:
             result = found.get(task_id)
             if result is None or result.status.is_final:
-                for future in self._waiting.get(task_id, ()):
-                    if not future.done():
-                        future.set_result(result)
-
-    def _raise_trouble(self, hint: "asyncio.Task[None]") -> None:
-        if not hint.cancelled() and (exc := hint.exception()) is not None:
-            raise exc
+                _answer(self._waiting.get(task_id, ()), result)
 
     def _fail(self, exc: Exception) -> None:
         for futures in self._waiting.values():
             for future in futures:
                 if not future.done():
                     future.set_exception(exc)
+
+
+def _answer(futures: "Iterable[asyncio.Future[Result | None]]", result: Result | None) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(result)
 
 
 def _announce(ended: "asyncio.Queue[str]", task_id: str, _: "asyncio.Future[Any]") -> None:

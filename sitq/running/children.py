@@ -150,7 +150,6 @@ class Child:
             MarkedStream(name, output, self._marker)
             for name, output in zip(("stdout", "stderr"), process.outputs, strict=False)
         ]
-        self._reporter: Reporter | None = None
         loop = asyncio.get_running_loop()
         self._gone = loop.create_task(process.wait())
         self._end_wanted = asyncio.Event()
@@ -181,7 +180,7 @@ class Child:
             self.end()
             raise
 
-    async def run(self, claim: Claim, reporter: Reporter | None) -> Outcome:
+    async def run(self, claim: Claim, reporter: Reporter) -> Outcome:
         """Run one call and give its outcome.
 
         Raises:
@@ -191,14 +190,13 @@ class Child:
         # Until the child has loaded the policy, only the number of attempts is known of it.
         wait = Retry(max_attempts=claim.max_attempts).wait_after(claim.failures + 1)
         self.wait_after_timeout = self.wait_after_death = wait
-        self._reporter = reporter
         for stream in self._streams:
             stream.begin(reporter)
         frame = encode(*call_frame(claim))
         try:
             self._process.writer.write(frame)
             await self._process.writer.drain()
-            outcome = await self._outcome()
+            outcome = await self._outcome(reporter)
         except _SILENCE as exc:
             await asyncio.wait({self._gone}, timeout=_PATIENCE)
             how = _how_it_ended(self._process.process.returncode)
@@ -232,13 +230,13 @@ class Child:
         finally:
             self._process.close()
 
-    async def _outcome(self) -> Outcome:
+    async def _outcome(self, reporter: Reporter) -> Outcome:
         while True:
             frame = await self._read_frame()
             facts, _ = frame
             match facts["kind"]:
-                case "progress" if self._reporter is not None:
-                    self._reporter.progress(*facts["progress"])
+                case "progress":
+                    reporter.progress(*facts["progress"])
                 case "waits":
                     self.wait_after_timeout, self.wait_after_death = facts["timeout"], facts["death"]
                 case "outcome":

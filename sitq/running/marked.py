@@ -28,7 +28,7 @@ class MarkedStream:
         self._held = ""  # may be the beginning of a marker
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
-    def begin(self, reporter: Reporter | None) -> None:
+    def begin(self, reporter: Reporter) -> None:
         self.tail = ""
         self._reporter = reporter
         self._marked.clear()

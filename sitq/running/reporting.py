@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import re
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from sitq.backends.base import Backend
 from sitq.core import Claim, Progress, Report
 from sitq.exceptions import STORE_TROUBLE
+from sitq.running.bars import bar_in
 from sitq.sanitize import storable
 
 logger = logging.getLogger("sitq.worker")
@@ -47,7 +47,7 @@ class Recorder:
     def write(self, stream: str, text: str) -> None:
         if not text:
             return
-        if (bar := _bar_in(text)) is not None:
+        if (bar := bar_in(text)) is not None:
             self._progress = bar
         if self._output is None:
             self._output = _Output(self._limit)
@@ -170,18 +170,3 @@ class Reports:
     def _expect(self, recorder: Recorder) -> None:
         self._news.add(recorder)
         self._something.set()
-
-
-# What tqdm draws: "reading:  45%|####5     | 45/100 [00:01<00:02, 30.12it/s]".
-_BAR = re.compile(r"\r(?:(?P<message>[^\r\n|]*?):? +)?\d+%\|[^|\r\n]*\| (?P<done>[\d.]+)/(?P<total>[\d.]+) \[")
-
-
-def _bar_in(text: str) -> Progress | None:
-    """Read the last progress bar in a text as tqdm draws it."""
-    if "\r" not in text:
-        return None
-    bars = list(_BAR.finditer(text))
-    if not bars:
-        return None
-    bar = bars[-1]
-    return Progress(float(bar["done"]), float(bar["total"]), bar["message"] or None)

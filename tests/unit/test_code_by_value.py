@@ -18,7 +18,7 @@ import cloudpickle
 import pytest
 
 from sitq.serialization import CloudpickleSerializer, required_python
-from sitq.serialization.captures import explain
+from sitq.serialization.explaining import explain
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).parent.parent.parent
@@ -28,7 +28,7 @@ OFFSET = 1
 PROGRAM = """
 import sys
 from dataclasses import dataclass
-from sitq.serialization.captures import explain
+from sitq.serialization.explaining import explain
 from sitq.serialization import CloudpickleSerializer
 
 factor = 6

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sitq.serialization.captures import explain
+from sitq.serialization.explaining import explain
 from sitq.serialization.weights import Part, format_size
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"

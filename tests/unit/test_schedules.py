@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sitq.core import Task
 from sitq.exceptions import ValidationError
 from sitq.recurring import Schedule, ScheduleInfo
-from sitq.schedules import MOST_CAUGHT_UP, new_schedule, next_occurrence, occurrences, plan
+from sitq.schedules import MOST_CAUGHT_UP, Recurrence, new_schedule, next_occurrence, occurrences, plan
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 MONDAY = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -221,9 +221,8 @@ def test_plan_refuses_what_a_store_should_not_hold(facts: dict[str, Any]) -> Non
         plan(make(**facts), MONDAY)
 
 
-def create(**given: Any) -> Schedule:
-    recurs = {"name": "greet", "cron": None, "every": None, "timezone": None, "catch_up": "last", **given}
-    return new_schedule(TASK, now=MONDAY, **recurs)
+def create(*, name: str = "greet", **recurs: Any) -> Schedule:
+    return new_schedule(TASK, Recurrence(**recurs), name=name, now=MONDAY)
 
 
 @pytest.mark.parametrize(
@@ -279,8 +278,8 @@ def test_system_without_zones_is_told_what_to_install() -> None:
     program = """
 import sys
 sys.modules["tzdata"] = None
-from sitq.schedules import new_schedule
-new_schedule(None, name="greet", cron="* * * * *", every=None, timezone="Europe/Berlin", catch_up="last", now=None)
+from sitq.schedules import Recurrence, new_schedule
+new_schedule(None, Recurrence(cron="* * * * *", timezone="Europe/Berlin"), name="greet", now=None)
 """
     environment = {**os.environ, "PYTHONTZPATH": ""}
 

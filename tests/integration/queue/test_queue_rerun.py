@@ -122,6 +122,14 @@ async def test_rerun_takes_functions_by_value_and_coroutine_functions(queue: Tas
     assert [(await look(queue, one)).executor for one in new] == [None, "loop"]
 
 
+async def test_rerun_runs_a_corrected_function_where_the_task_was_asked_to_run(queue: TaskQueue, drain: Drain) -> None:
+    (old,) = await failed(queue, drain, 1, executor="thread")
+
+    (new,) = await queue.rerun(old, mend_async)
+
+    assert (await look(queue, new)).executor == "thread"
+
+
 async def test_rerun_names_the_task_after_the_corrected_function(queue: TaskQueue, drain: Drain) -> None:
     (plain,), (named,) = await failed(queue, drain, 1), await failed(queue, drain, 1, name="import orders")
 
