@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sitq.backends.moments import in_seconds, moment_at
+from sitq.backends.refusals import schedule_is_foreign
 from sitq.backends.schedules import new_task
 from sitq.backends.states import BLOCKED, PARKED, READY, SCHEDULED, STATES, STATUS, waits_for_python, waits_for_tasks
 from sitq.core import Cause, OnFailure, Progress, Result, Task, TaskStatus, WorkerInfo
@@ -197,8 +198,12 @@ def schedule_info_of(row: Row, units: Units) -> ScheduleInfo:
 
 def stored_call(row: Row) -> Task:
     """Make a new task of what a schedule holds, see `new_task`."""
-    schedule, name, queue, options, payload = row
-    return new_task(schedule, name, queue, json.loads(options), payload)
+    schedule, name, queue, text, payload = row
+    try:
+        options = json.loads(text)
+    except ValueError as exc:
+        raise schedule_is_foreign(schedule, exc) from exc
+    return new_task(schedule, name, queue, options, payload)
 
 
 def stored_schedule_of(row: Row, units: Units) -> Schedule:

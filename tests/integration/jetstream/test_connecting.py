@@ -3,11 +3,13 @@
 import asyncio
 import json
 import secrets
+import sys
 from pathlib import Path
 
 import pytest
 from contract.builders import make_task, register, run_one, success
 from nats import connect
+from processes import Programs
 from servers import Server, Servers, free_port, nats
 
 from sitq.backends import backend_from_url
@@ -196,3 +198,26 @@ async def test_record_that_the_server_does_not_take_is_refused(backend: NATSBack
         await backend.enqueue([make_task(arguments="x" * 2_000_000)])
 
     assert (await backend.stats()).queues == ()
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+
+
+@posix
+def test_forked_child_is_refused_and_the_parent_goes_on(url: str, programs: Programs) -> None:
+    program = programs.run("fork_a_child.py", url)
+
+    *refusals, last = program.out.splitlines()
+    assert [line.partition(":")[0] for line in refusals] == ["refused"] * 3
+    assert all("forked child" in line for line in refusals)
+    assert (last, program.err) == ("parent goes on", "")
+
+
+@posix
+def test_forked_child_that_opens_an_inherited_backend_leaves_the_parents_connection_alone(
+    url: str, programs: Programs
+) -> None:
+    program = programs.run("fork_and_reuse.py", url)
+
+    assert (program.process.returncode, program.err) == (0, "")
+    assert program.out == "child True\nparent True\n"

@@ -124,7 +124,7 @@ async def test_loss_is_logged_as_warnings(store: str, server: Server, caplog: py
         await start(server)
         await until(lambda: backend.enqueue([make_task()]))
 
-    told = [record for record in caplog.records if record.name == "sitq.backends.nats.connection"]
+    told = [record for record in caplog.records if record.name == "sitq.backends.nats.link"]
     told = [record for record in told if record.levelno > logging.DEBUG]
     assert [record.levelno for record in told] == [logging.WARNING] * 2
     assert all("nats://127.0.0.1" in record.getMessage() for record in told)
