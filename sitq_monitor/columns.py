@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from sitq.core import TaskStatus
 from sitq_monitor.format import age, duration, face, ticking
 from sitq_monitor.model import TaskRow
 
@@ -40,7 +41,8 @@ class Column:
 
 
 FEW_SECONDS, AGE_STEP, MINUTE = 10, 5, 60
-"""Ages below a minute go in steps, since a page of young tasks would else be sent anew each second."""
+"""Ages below a minute go in steps, since a page of young tasks would else be sent anew each second. Those of running
+tasks do not: how long one has run stands beside it, and is never more."""
 GAP = 1
 GUTTER = 3
 NAME_MIN, NAME_MAX, NAME_SHARE = 14, 36, 0.46
@@ -69,7 +71,7 @@ def _attempt(row: TaskRow, now: datetime) -> Cell:
 
 def _age(row: TaskRow, now: datetime) -> Cell:
     seconds = int((now - row.enqueued_at).total_seconds())
-    if FEW_SECONDS < seconds < MINUTE:
+    if FEW_SECONDS < seconds < MINUTE and row.status is not TaskStatus.RUNNING:
         seconds -= seconds % AGE_STEP
     return Cell(age(seconds), "muted")
 

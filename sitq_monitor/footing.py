@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from rich.cells import cell_len
+
 from sitq.sanitize import Clean, clean, without_password
 from sitq_monitor import phrases
 from sitq_monitor.keys import footer
@@ -61,7 +63,11 @@ class Footing:
         waiting = phrases.arrived_parts(listing.arrived, more=listing.arrived_more, has_above=listing.has_above)
         of_tasks = place in ("list", "task")
         where = phrases.place_parts(**self._place(table, looking)) if of_tasks else ()
-        self.hint.say(self.note or (waiting if of_tasks else ()), where)
+        self.hint.say(self.note or (waiting if of_tasks else ()), () if self._note_needs_all(where) else where)
+
+    def _note_needs_all(self, others: Parts) -> bool:
+        """Tell whether the note has no room beside others: then it has the line alone."""
+        return bool(self.note) and sum(cell_len(text) for text, _ in (*self.note, *others)) >= self.hint.size.width
 
     def _rights_parts(self) -> Parts:
         return phrases.rights_parts(self._counts, read_only=self._read_only)

@@ -114,7 +114,7 @@ SCHEDULE_COLUMNS = (
     Column("SCHEDULE", 0, _schedule_name),
     Column("NEXT", 8, _schedule_next, right=True),
     Column("LAST", 9, _schedule_last, right=True),
-    Column("TIMES", 24, field("times", "name")),
+    Column("TIMES", 30, field("times", "name")),
     Column("TASK", 32, field("task", "muted"), dotted=True),
     Column("QUEUE", 12, field("queue", "muted")),
 )

@@ -51,8 +51,7 @@ class TaskScreen(Screen[None]):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (TALL, "-tall")]
         self._source, self._read_only, self._clock, self._settings = source, read_only, clock, settings
-        self._view = View()
-        self._busy = False
+        self._view, self._busy = View(), False
         self.looking = Looking(clock)
         self.dashboard = Dashboard(id="dashboard", clock=clock)
         self.filter_bar = FilterBar(id="filter-bar")
@@ -100,8 +99,7 @@ class TaskScreen(Screen[None]):
         self.footing.take(snapshot, has_same_list=snapshot.view.lists_like(self._view))
         self.dashboard.show(pulse=snapshot.pulse, counts=snapshot.counts)
         self.body.show(snapshot)
-        if snapshot.counts is not None:
-            self.tabs.counts = snapshot.counts
+        self.tabs.counts = snapshot.counts or self.tabs.counts
         if snapshot.view.lists_like(self._view):
             self.table.hear(snapshot)
         if self.place_bar.has_sent and self.table.jump is None:
@@ -165,8 +163,7 @@ class TaskScreen(Screen[None]):
     def _start_over(self) -> None:
         self.footing.start_over()
         self.tabs.state = self.looking.status
-        self.table.may_jump = self.looking.order is not Order.ENDED
-        self.table.start_over()
+        self.table.start_over(may_jump=self.looking.order is not Order.ENDED)
         self._go("list")
 
     def _go(self, place: str) -> None:

@@ -10,8 +10,9 @@ from processes import Programs
 from servers import Servers
 
 # A busy machine draws examples slowly, and that is no fault of theirs.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+settings.register_profile("brief", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+settings.register_profile("thorough", settings.get_profile("brief"), max_examples=1_000)
+settings.load_profile("brief")
 
 
 @pytest.fixture

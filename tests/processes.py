@@ -76,6 +76,13 @@ class Programs:
         """Start a module as a program, as `python -m` does."""
         return self.start("-m", module, *arguments)
 
+    def start_worker(self, store: object, **options: object) -> Program:
+        """Start a worker on a store, with options of `worker.py`, and wait until it serves."""
+        arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
+        worker = self.start("worker.py", store, *arguments)
+        worker.wait_for_output("started")
+        return worker
+
     def run(self, script: str, *arguments: object, timeout: float = 10.0) -> Program:
         """Start a program and wait for its end."""
         program = self.start(script, *arguments)

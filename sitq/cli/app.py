@@ -15,10 +15,10 @@ from sitq.cli.completing import completion
 from sitq.cli.doctor import doctor
 from sitq.cli.looking import export, list_, logs, show, stats
 from sitq.cli.moving import migrate
+from sitq.cli.printing import complain
 from sitq.cli.scheduling import schedule, schedules
 from sitq.cli.working import enqueue, rerun, worker
 from sitq.exceptions import SitqError
-from sitq.sanitize import clean
 
 ALIASES = {"ls": "list", "rm": "delete", "retry": "requeue"}
 
@@ -75,7 +75,7 @@ def run(argv: Sequence[str] | None) -> int:
         exc.show()
         return 2
     except SitqError as exc:
-        print(f"sitq: {clean(str(exc), 2000)}", file=sys.stderr)
+        complain(str(exc))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -83,7 +83,7 @@ def run(argv: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as exc:
-        print(f"sitq: cannot write: {exc}", file=sys.stderr)
+        complain(f"cannot write: {exc}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more at its end
         return 2
     return code if isinstance(code, int) else 0

@@ -42,7 +42,7 @@ async def show(inspector: Inspector, task_id: str, as_json: bool) -> int:
     """Show a task and its attempts, with tracebacks."""
     info = await inspector.get_task(task_id)
     if info is None:
-        complain(f"there is no task {clean(task_id)}; give a whole id, as sitq list prints it")
+        complain(f"there is no task {task_id}; give a whole id, as sitq list prints it")
         return 1
     attempts = await inspector.attempts(task_id)
     if as_json:
@@ -73,7 +73,7 @@ def _attempt(attempt: Attempt) -> str:
 async def logs(inspector: Inspector, task_id: str, follow: bool, raw: bool, as_json: bool) -> int:
     """Print what a task has written, its stderr to stderr."""
     if await inspector.get_task(task_id) is None:
-        complain(f"there is no task {clean(task_id)}; give a whole id, as sitq list prints it")
+        complain(f"there is no task {task_id}; give a whole id, as sitq list prints it")
         return 1
     async for chunk in inspector.follow_output(task_id) if follow else _all_output(inspector, task_id):
         if as_json:

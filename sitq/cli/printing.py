@@ -27,6 +27,7 @@ _WIDE = 100_000  # columns of a pipe, which has none
 _WIDEST = 28  # characters of a column but the last: an id
 _NARROWEST = 9
 _ROOMY = 76  # columns of a terminal
+_COMPLAINT = 2_000  # characters
 
 
 def print_json(record: Any) -> None:
@@ -123,4 +124,4 @@ def confirm(verb: str, count: int) -> None:
 
 def complain(line: str) -> None:
     """Print a line to stderr."""
-    print(f"sitq: {line}", file=sys.stderr)
+    print(f"sitq: {clean(line, _COMPLAINT)}", file=sys.stderr)

@@ -33,7 +33,7 @@ async def schedules(inspector: Inspector, /, as_json: bool, run: str | None, **a
     verbs = {"pause": inspector.pause_schedule, "resume": inspector.resume_schedule, "remove": inspector.unschedule}
     for verb, name in acts.items():
         if name is not None and not await verbs[verb](name):
-            complain(f"there is no schedule named {clean(name)}")
+            complain(f"there is no schedule named {name}")
             return 1
     if any(acts.values()):
         return 0

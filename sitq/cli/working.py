@@ -17,7 +17,7 @@ from sitq.core import EXECUTORS, TaskStatus
 from sitq.exceptions import TaskExecutionError
 from sitq.import_paths import import_function
 from sitq.inspector import Inspector
-from sitq.sanitize import clean, clean_block
+from sitq.sanitize import clean_block
 from sitq.views import TaskQuery
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ async def _enqueue(
         try:
             value = _plain(await handle) if wait else None
         except TaskExecutionError as exc:
-            complain(clean(str(exc), 2000))
+            complain(str(exc))
             print(clean_block(exc.traceback or ""), end="", file=sys.stderr)
             return 1
     if as_json:

@@ -27,11 +27,11 @@ class KeptProcess:
         error, trouble: never set; what went wrong is in the log.
     """
 
+    error: BaseException | None = None
     trouble: str | None = None
 
     def __init__(self, path: str, concurrency: int, workers: Workers, *, found: WorkerInfo | None = None) -> None:
         self.concurrency = concurrency if found is None else found.max_concurrency
-        self.error: BaseException | None = None
         self._path = path
         self._workers = workers
         self._worker = found

@@ -39,11 +39,11 @@ class WorkerProcess:
         error, trouble: never set; what went wrong is in the log.
     """
 
+    error: BaseException | None = None
     trouble: str | None = None
 
     def __init__(self, path: str, concurrency: int, *, drains: bool, workers: Workers) -> None:
         self.concurrency = concurrency
-        self.error: BaseException | None = None
         self._path = path
         self._drains = drains
         self._workers = workers

@@ -13,7 +13,7 @@ from sitq.notebook.display import say
 from sitq.notebook.kept import KeptProcess, kept_among
 from sitq.notebook.nesting import nesting_trouble
 from sitq.notebook.process import WorkerProcess
-from sitq.notebook.serving import WorkerThread
+from sitq.notebook.thread import WorkerThread
 from sitq.sanitize import without_password
 from sitq.validation import at_least_one, one_of
 
@@ -38,8 +38,8 @@ class Way:
     """
 
     concurrency: int
-    mode: str = "thread"
-    on_kernel_exit: str = "drain"
+    mode: str
+    on_kernel_exit: str
 
     def __post_init__(self) -> None:
         at_least_one("concurrency", self.concurrency)

@@ -46,7 +46,7 @@ class BackgroundWorker:
         """It is serving its store."""
         return self._service.running
 
-    def start(self, *, concurrency: int, mode: str = "thread", on_kernel_exit: str = "drain") -> None:
+    def start(self, *, concurrency: int, mode: str, on_kernel_exit: str) -> None:
         """Begin to serve. If it serves in another way already, it begins anew and says so.
 
         Args:

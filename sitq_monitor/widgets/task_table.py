@@ -103,8 +103,9 @@ class TaskTable(ScrollView, can_focus=True):
             self._land(view, rows.jumped)
         self.post_message(self.Changed())
 
-    def start_over(self) -> None:
-        """Forget all rows, and follow."""
+    def start_over(self, *, may_jump: bool) -> None:
+        """Forget all rows, and follow; a list in another order may not be jumped about in."""
+        self.may_jump = may_jump
         self.listing = Listing()
         self.following, self._cursor, self._line, self.jump = True, None, 0, None
         self._resize()

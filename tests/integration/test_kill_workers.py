@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from contract.builders import eventually
+from napping import make_nap, until_running
 from processes import Program, Programs
 
+from sitq.context import current_task
 from sitq.core import Cause, TaskStatus, WorkerInfo
 from sitq.exceptions import TaskLostError
 from sitq.queue import TaskQueue
@@ -30,15 +34,7 @@ async def queue(path: Path) -> AsyncIterator[TaskQueue]:
 
 @pytest.fixture
 def start_worker(path: Path, programs: Programs) -> Callable[..., Program]:
-    """Start a worker process, and wait until it serves."""
-
-    def start(**options: object) -> Program:
-        arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
-        worker = programs.start("worker.py", path, *arguments)
-        worker.wait_for_output("started")
-        return worker
-
-    return start
+    return partial(programs.start_worker, path)
 
 
 def make_spin() -> Callable[[], None]:
@@ -66,25 +62,25 @@ def make_long_c_call() -> Callable[[], None]:
     return call
 
 
-def make_nap() -> Callable[[float], int]:
-    """A function that travels by value: it sleeps, and tells which process it ran in."""
+def make_marked_nap(folder: Path) -> Callable[[float], None]:
+    """A function that travels by value: it sleeps, and leaves a file named after its task when it begins."""
 
-    def nap(seconds: float) -> int:
+    def nap(seconds: float) -> None:
+        task = current_task()
+        assert task is not None
+        (folder / task.id).touch()
         time.sleep(seconds)
-        return os.getpid()
 
     return nap
 
 
-async def until(probe: Callable[[], Awaitable[Any]], timeout: float = 15.0) -> Any:
-    """Ask until the answer is truthy."""
-    deadline = time.monotonic() + timeout
-    answer = await probe()
-    while not answer:
-        assert time.monotonic() < deadline, f"it did not come in {timeout} s"
-        await asyncio.sleep(0.01)
-        answer = await probe()
-    return answer
+async def until_begun(folder: Path, *task_ids: str) -> None:
+    """Wait until these marked naps have begun: they are running from their claim on."""
+
+    async def begun() -> bool:
+        return all((folder / task_id).exists() for task_id in task_ids)
+
+    assert await eventually(begun, within=15.0)
 
 
 async def info_of(queue: TaskQueue, task_id: str) -> TaskInfo:
@@ -98,7 +94,8 @@ async def until_status(queue: TaskQueue, task_id: str, status: TaskStatus) -> Ta
         info = await info_of(queue, task_id)
         return info if info.status is status else None
 
-    found: TaskInfo = await until(reached)
+    found = await eventually(reached, within=15.0)
+    assert found is not None
     return found
 
 
@@ -107,7 +104,7 @@ async def until_all_ended(queue: TaskQueue, timeout: float) -> None:
         stats = await queue.stats()
         return not stats.count(TaskStatus.PENDING) + stats.count(TaskStatus.RUNNING)
 
-    await until(ended, timeout)
+    assert await eventually(ended, within=timeout)
 
 
 async def worker_info(queue: TaskQueue, program: Program) -> WorkerInfo:
@@ -126,7 +123,7 @@ async def test_killed_workers_task_begins_again_within_a_second(
 ) -> None:
     victim = start_worker()
     task = await queue.enqueue(make_nap(), 0.5)
-    await until_status(queue, task, TaskStatus.RUNNING)
+    await until_running(queue, task)
     heir = start_worker()
 
     victim.send(signal.SIGKILL)
@@ -143,7 +140,7 @@ async def test_killed_worker_is_charged_to_crashes_alone(
 ) -> None:
     victim = start_worker()
     task = await queue.enqueue(make_nap(), 0.3)
-    await until_status(queue, task, TaskStatus.RUNNING)
+    await until_running(queue, task)
 
     victim.send(signal.SIGKILL)
     victim.wait()
@@ -197,7 +194,7 @@ async def test_frozen_workers_task_goes_to_another_and_its_late_outcome_is_refus
 ) -> None:
     frozen = start_worker(lease=0.6)
     task = await queue.enqueue(make_nap(), 0.8)
-    await until_status(queue, task, TaskStatus.RUNNING)
+    await until_running(queue, task)
     heir = start_worker(lease=0.6)
     frozen.send(signal.SIGSTOP)
     before = await value_of(queue, task)
@@ -236,7 +233,7 @@ async def test_task_that_blocks_the_workers_loop_keeps_its_lease(
 
     blocked = start_worker(lease=0.5)
     task = await queue.enqueue(block)
-    await until_status(queue, task, TaskStatus.RUNNING)
+    await until_running(queue, task)
     start_worker(lease=0.5)
 
     assert await value_of(queue, task) == blocked.pid
@@ -245,11 +242,11 @@ async def test_task_that_blocks_the_workers_loop_keeps_its_lease(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_stopped_worker_finishes_what_runs_and_leaves_the_rest(
-    queue: TaskQueue, start_worker: Callable[..., Program], number: signal.Signals
+    queue: TaskQueue, start_worker: Callable[..., Program], number: signal.Signals, tmp_path: Path
 ) -> None:
     worker = start_worker(concurrency=2)
-    tasks = await queue.enqueue_many(make_nap(), [(0.5,)] * 6)
-    await until_status(queue, tasks[1], TaskStatus.RUNNING)
+    tasks = await queue.enqueue_many(make_marked_nap(tmp_path), [(0.5,)] * 6)
+    await until_begun(tmp_path, *tasks[:2])
 
     worker.send(number)
 
@@ -276,11 +273,11 @@ async def test_stopped_worker_gives_claimed_tasks_back_unspent(
 
 
 async def test_stopped_worker_gives_back_unspent_what_outlasts_its_grace(
-    queue: TaskQueue, start_worker: Callable[..., Program]
+    queue: TaskQueue, start_worker: Callable[..., Program], tmp_path: Path
 ) -> None:
     worker = start_worker(grace=0.2)
-    task = await queue.enqueue(make_nap(), 60.0)
-    await until_status(queue, task, TaskStatus.RUNNING)
+    task = await queue.enqueue(make_marked_nap(tmp_path), 60.0)
+    await until_begun(tmp_path, task)
 
     worker.send(signal.SIGTERM)
 
@@ -295,7 +292,7 @@ async def test_second_signal_ends_a_worker_without_grace(
 ) -> None:
     worker = start_worker(grace=60.0)
     task = await queue.enqueue(make_nap(), 60.0)
-    await until_status(queue, task, TaskStatus.RUNNING)
+    await until_running(queue, task)
 
     worker.send(signal.SIGTERM)
     await asyncio.sleep(0.2)
@@ -375,12 +372,12 @@ async def test_nothing_is_left_of_a_killed_workers_children(
 ) -> None:
     worker = start_worker(executor="process", **options)
     handle = await queue.enqueue(make())
-    (chunk,) = await until(handle.output)
+    (chunk,) = await eventually(handle.output, within=15.0)
     pids = [int(pid) for pid in chunk.text.split()]
 
     worker.send(signal.SIGKILL)
 
-    await until(lambda: asyncio.to_thread(lambda: not any(map(_runs, pids))), timeout=3.0)
+    assert await eventually(lambda: asyncio.to_thread(lambda: not any(map(_runs, pids))))
 
 
 def _runs(pid: int) -> bool:

@@ -181,7 +181,7 @@ def test_shutdown_may_leave_at_once(path: Path, gate: Path) -> None:
     begun = time.monotonic()
     executor.shutdown(wait=False)
 
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 3
     gate.touch()
     assert future.result(5) == "let go"
 

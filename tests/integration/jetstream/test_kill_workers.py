@@ -1,14 +1,16 @@
 """Workers on a NATS server that are killed or frozen: no task is lost, and none runs again without need."""
 
 import asyncio
-import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from contract.builders import eventually
+from napping import make_nap, until_running
 from processes import Program, Programs
 
 from sitq.core import Cause, TaskStatus
@@ -20,39 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 @pytest.fixture
 def start_worker(url: str, programs: Programs) -> Callable[..., Program]:
-    """Start a worker process, and wait until it serves."""
-
-    def start(**options: object) -> Program:
-        arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
-        worker = programs.start("worker.py", url, *arguments)
-        worker.wait_for_output("started")
-        return worker
-
-    return start
-
-
-def make_nap() -> Callable[[float], int]:
-    """A function that travels by value: it sleeps, and tells which process it ran in."""
-
-    def nap(seconds: float) -> int:
-        time.sleep(seconds)
-        return os.getpid()
-
-    return nap
-
-
-async def until(probe: Callable[[], Awaitable[Any]], timeout: float = 15.0) -> Any:
-    """Ask until the answer is truthy."""
-    deadline = time.monotonic() + timeout
-    while not (answer := await probe()):
-        assert time.monotonic() < deadline, f"it did not come in {timeout} s"
-        await asyncio.sleep(0.02)
-    return answer
-
-
-async def is_running(queue: TaskQueue, task: str) -> bool:
-    info = await queue.get_task(task)
-    return info is not None and info.status is TaskStatus.RUNNING
+    return partial(programs.start_worker, url)
 
 
 async def value_of(queue: TaskQueue, task: str) -> Any:
@@ -64,7 +34,7 @@ async def value_of(queue: TaskQueue, task: str) -> Any:
 async def test_killed_workers_task_begins_again_at_once(queue: TaskQueue, start_worker: Callable[..., Program]) -> None:
     victim = start_worker()
     task = await queue.enqueue(make_nap(), 3.0)  # as long as another worker may take to start on a busy machine
-    await until(lambda: is_running(queue, task))
+    await until_running(queue, task)
     heir = start_worker()
 
     victim.send(signal.SIGKILL)
@@ -81,7 +51,7 @@ async def test_killed_workers_task_begins_again_at_once(queue: TaskQueue, start_
 async def test_frozen_workers_late_outcome_is_refused(queue: TaskQueue, start_worker: Callable[..., Program]) -> None:
     frozen = start_worker(lease=0.6)
     task = await queue.enqueue(make_nap(), 3.0)
-    await until(lambda: is_running(queue, task))
+    await until_running(queue, task)
     heir = start_worker(lease=0.6)
     frozen.send(signal.SIGSTOP)
     before = await value_of(queue, task)
@@ -109,7 +79,7 @@ async def test_killed_workers_lose_no_task_and_no_other_task_runs_again(
     async def ended() -> bool:
         return (await queue.stats()).count(TaskStatus.SUCCESS) == len(tasks)
 
-    await until(ended, timeout=60.0)
+    assert await eventually(ended, within=60.0)
     pids = {worker.id: worker.pid for worker in (await queue.stats()).workers}
     infos = await queue.list_tasks(TaskQuery(limit=10_000))
     assert {info.status for info in infos} == {TaskStatus.SUCCESS}

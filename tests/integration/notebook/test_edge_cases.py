@@ -195,9 +195,9 @@ def test_panel_says_on_which_other_worker_a_task_runs(new_kernel: NewKernel) -> 
 
 def test_module_that_is_run_again_finds_its_worker(run: Run) -> None:
     cell = run("""
-        import importlib, sitq.notebook.serving, sitq.notebook.start
-        for module in (sitq.notebook.serving, sitq.notebook.start): importlib.reload(module)
-        print(sitq.notebook.start.start_worker(w.path) is w, len(sitq.notebook.serving._started) > 0)
+        import importlib, sitq.notebook.thread, sitq.notebook.start
+        for module in (sitq.notebook.thread, sitq.notebook.start): importlib.reload(module)
+        print(sitq.notebook.start.start_worker(w.path) is w, len(sitq.notebook.thread._started) > 0)
     """)
 
     assert cell.text == "True True\n"

@@ -6,13 +6,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from contract.builders import eventually
+from napping import until_running
 from processes import Program, Programs
 
 from sitq import TaskQueue
-from sitq.core import Cause, TaskStatus
+from sitq.core import Cause
 from sitq.views import TaskQuery
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a dead process is known by its lease alone")
@@ -20,15 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a dea
 
 @pytest.fixture
 def start_worker(url: str, programs: Programs) -> Callable[..., Program]:
-    """Start a worker process, and wait until it serves."""
-
-    def start(**options: object) -> Program:
-        arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
-        worker = programs.start("worker.py", url, *arguments)
-        worker.wait_for_output("started")
-        return worker
-
-    return start
+    return partial(programs.start_worker, url)
 
 
 def make_nap() -> Callable[[float, int], int]:
@@ -46,7 +39,7 @@ async def test_killed_workers_task_goes_to_another_at_once(
 ) -> None:
     victim = start_worker(lease=600)
     task = await queue.enqueue(make_nap(), 1.0, 7)
-    await eventually(lambda: has_begun(queue, task))
+    await until_running(queue, task)
     start_worker()
     killed = time.monotonic()
     victim.send(signal.SIGKILL)
@@ -54,11 +47,6 @@ async def test_killed_workers_task_goes_to_another_at_once(
     assert await task.result(timeout=10) == 7
     assert time.monotonic() - killed < 4
     assert [attempt.cause for attempt in await queue.attempts(task)] == [Cause.LOST, Cause.SUCCESS]
-
-
-async def has_begun(queue: TaskQueue, task_id: str) -> bool:
-    info = await queue.get_task(task_id)
-    return info is not None and info.status is TaskStatus.RUNNING
 
 
 @pytest.mark.slow
@@ -82,7 +70,7 @@ async def test_workers_killed_at_random_lose_no_task(queue: TaskQueue, start_wor
 async def test_frozen_workers_late_outcome_is_refused(queue: TaskQueue, start_worker: Callable[..., Program]) -> None:
     frozen = start_worker(lease=0.6)
     task = await queue.enqueue(make_nap(), 0.8, 7)
-    await eventually(lambda: has_begun(queue, task))
+    await until_running(queue, task)
     start_worker(lease=0.6)
     frozen.send(signal.SIGSTOP)
     await task.result(timeout=10)

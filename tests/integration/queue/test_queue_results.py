@@ -85,7 +85,7 @@ async def test_time_that_is_up_gives_none(queue: TaskQueue) -> None:
     begun = time.monotonic()
 
     assert await queue.get_result(task, timeout=0.1) is None
-    assert 0.1 <= time.monotonic() - begun < 0.4
+    assert 0.1 <= time.monotonic() - begun < 2.0
 
 
 async def test_task_goes_on_when_the_time_is_up(queue: TaskQueue, worker: Worker) -> None:

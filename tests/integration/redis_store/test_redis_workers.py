@@ -1,14 +1,15 @@
 """Worker processes on one Redis server: killed ones lose no task, and no other task runs again."""
 
 import asyncio
-import os
 import random
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
+from napping import make_nap, until_running
 from processes import Program, Programs
 
 from sitq.core import Cause, TaskStatus
@@ -24,34 +25,11 @@ async def queue(url: str) -> AsyncIterator[TaskQueue]:
 
 
 @pytest.fixture
-def start_worker(url: str, programs: Programs) -> Callable[[], Program]:
-    """Start a worker process, and wait until it serves."""
-
-    def start() -> Program:
-        worker = programs.start("worker.py", url)
-        worker.wait_for_output("started")
-        return worker
-
-    return start
+def start_worker(url: str, programs: Programs) -> Callable[..., Program]:
+    return partial(programs.start_worker, url)
 
 
-def make_nap() -> Callable[[float], int]:
-    """A function that travels by value: it sleeps, and tells which process it ran in."""
-
-    def nap(seconds: float) -> int:
-        time.sleep(seconds)
-        return os.getpid()
-
-    return nap
-
-
-async def until_running(queue: TaskQueue, task_id: str) -> None:
-    async with asyncio.timeout(10.0):
-        while (info := await queue.get_task(task_id)) is None or info.status is not TaskStatus.RUNNING:
-            await asyncio.sleep(0.01)
-
-
-async def test_killed_workers_task_begins_again_soon(queue: TaskQueue, start_worker: Callable[[], Program]) -> None:
+async def test_killed_workers_task_begins_again_soon(queue: TaskQueue, start_worker: Callable[..., Program]) -> None:
     victim = start_worker()
     task = await queue.enqueue(make_nap(), 3.0)
     await until_running(queue, task)
@@ -67,7 +45,7 @@ async def test_killed_workers_task_begins_again_soon(queue: TaskQueue, start_wor
     assert time.time() - killed_at < 2.5
 
 
-async def kill_at_random(start_worker: Callable[[], Program], times: int) -> set[int]:
+async def kill_at_random(start_worker: Callable[..., Program], times: int) -> set[int]:
     """Kill one of two workers at random moments, each time with another one in its place, and tell their pids."""
     chance = random.Random(times)
     workers = [start_worker(), start_worker()]
@@ -83,7 +61,7 @@ async def kill_at_random(start_worker: Callable[[], Program], times: int) -> set
 
 @pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.slow)])
 async def test_killed_workers_lose_no_task_and_no_other_task_runs_again(
-    queue: TaskQueue, start_worker: Callable[[], Program], times: int
+    queue: TaskQueue, start_worker: Callable[..., Program], times: int
 ) -> None:
     tasks = await queue.enqueue_many(make_nap(), [(0.05,)] * (150 * times))
     killed = await kill_at_random(start_worker, times)

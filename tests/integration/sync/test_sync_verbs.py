@@ -60,7 +60,7 @@ def test_get_result_gives_none_when_the_time_is_up(queue: SyncTaskQueue) -> None
     begun = time.monotonic()
 
     assert queue.get_result(queue.enqueue(abs, 1), timeout=0.1) is None
-    assert 0.1 <= time.monotonic() - begun < 0.5
+    assert 0.1 <= time.monotonic() - begun < 2.0
 
 
 def test_get_result_gives_none_for_an_unknown_id(queue: SyncTaskQueue) -> None:

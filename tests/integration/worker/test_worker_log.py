@@ -86,7 +86,7 @@ async def test_run_without_trouble_logs_no_warning(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-@pytest.mark.parametrize("logger", ["worker", "heartbeat", "purging", "middleware", "notebook.serving"])
+@pytest.mark.parametrize("logger", ["worker", "heartbeat", "purging", "middleware", "notebook.thread"])
 def test_program_without_logging_sees_no_warnings(logger: str) -> None:
     program = f"import logging, sitq; logging.getLogger('sitq.{logger}').error('trouble')"
 

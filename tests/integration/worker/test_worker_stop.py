@@ -52,7 +52,7 @@ async def test_task_that_outlasts_the_grace_is_given_back(
     await serving
     gate.touch()
 
-    assert 0.2 <= time.monotonic() - begun < 0.7
+    assert 0.2 <= time.monotonic() - begun < 3.0
     assert await task.status() is TaskStatus.PENDING
 
 
@@ -138,7 +138,7 @@ async def test_shortest_grace_of_two_counts(path: Path, queue: TaskQueue, gate: 
     begun = time.monotonic()
     await asyncio.gather(worker.stop(grace=60.0), worker.stop(grace=0.1), serving)
 
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 5.0
 
 
 async def test_stop_without_running_tasks_needs_no_grace(path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_stop_without_running_tasks_needs_no_grace(path: Path) -> None:
     await worker.stop()
     await serving
 
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 5.0
 
 
 async def test_stop_before_start_is_remembered(path: Path, queue: TaskQueue) -> None:

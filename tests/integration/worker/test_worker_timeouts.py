@@ -32,7 +32,7 @@ async def test_task_fails_when_its_time_is_up(
     gate.touch()
 
     assert result.error == "TaskTimeoutError: it ran longer than its timeout of 0.2 s"
-    assert 0.2 <= time.monotonic() - begun < 0.6
+    assert 0.2 <= time.monotonic() - begun < 3.0
 
 
 @BOTH

@@ -75,3 +75,11 @@ def test_age_goes_in_steps_after_a_few_seconds() -> None:
     ages = [cells_of(row, 79, NOW + timedelta(seconds=passed))[4].text for passed in (9, 13, 59, 61)]
 
     assert ages == ["9s", "10s", "55s", "1m"]
+
+
+@pytest.mark.parametrize("seconds", [12, 34, 59])
+def test_running_task_is_never_younger_than_its_run(seconds: int) -> None:
+    row = make_row(1, TaskStatus.RUNNING, started_at=NOW, enqueued_at=NOW)
+    cells = cells_of(row, 80, NOW + timedelta(seconds=seconds))
+
+    assert [cell.text for cell in cells if cell.text == f"{seconds}s"] == [f"{seconds}s"] * 2

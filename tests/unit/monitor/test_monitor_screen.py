@@ -81,6 +81,17 @@ async def test_filter_that_cannot_be_understood_changes_nothing() -> None:
         assert app.main.looking.filter == Filter()
 
 
+async def test_note_without_room_beside_the_place_has_the_line_alone() -> None:
+    app = make_app(Still(make_rows(3)))
+    async with app.run_test(size=SMALL) as pilot:
+        await press(pilot, "R")
+        note = screen_lines(app)[-2]
+        await press(pilot, "j")
+
+        assert note == " nothing to requeue: it is not failed or cancelled"
+        assert "2 of 3" in screen(app)
+
+
 async def test_given_up_filter_leaves_the_one_that_was() -> None:
     app = make_app(Still(make_rows(30)))
     async with app.run_test(size=NARROW) as pilot:

@@ -1,4 +1,4 @@
-"""The side of a background worker that works: a `Worker` on a loop of its own, which an exit gives time to let go."""
+"""The side of a background worker that works, on a thread of this process: an exit gives it time to let go."""
 
 import asyncio
 import atexit
