@@ -1,34 +1,36 @@
 """Prints each figure beside raw `sqlite3` doing the same transactions on the same disk in the same run."""
 
+import json
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.performance.figures import Figure, tables
 from tests.performance.raw import RawQueue
 
 ROUNDS = 3
 
-_lines: list[str] = []
+_figures: list[Figure] = []
 
 
 class Report:
     """Collects the figures of a run."""
 
-    def ratio(self, figure: str, *, got: float, of: float, asked: float, unit: str = "tasks/s") -> float:
+    def ratio(self, figure: str, *, got: float, of: float, asked: float, unit: str = "/s") -> float:
         """Note a rate beside its yardstick and return the ratio.
 
         Args:
             asked: the ratio that sitq set itself; a test fails only below half of it, as shared machines are noisy.
         """
-        ratio = got / of
-        _lines.append(f"{figure:58} {got:10,.0f} of {of:10,.0f} {unit:8} = {ratio:5.2f}, asked {asked:.2f}")
-        return ratio
+        _figures.append(Figure(figure, got, asked, unit, of))
+        return got / of
 
     def value(self, figure: str, *, got: float, asked: float, unit: str) -> float:
         """Note a figure that stands alone, and return it."""
-        _lines.append(f"{figure:58} {got:10.2f} {unit}, asked {asked:g} at most")
+        _figures.append(Figure(figure, got, asked, unit))
         return got
 
 
@@ -54,7 +56,10 @@ def median_of(measure: Callable[[], float]) -> float:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _lines:
-        terminalreporter.section("figures, medians of three rounds")
-        for line in _lines:
-            terminalreporter.write_line(line)
+    if not _figures:
+        return
+    if "SITQ_FIGURES" in os.environ:
+        Path(os.environ["SITQ_FIGURES"]).write_text("".join(f"{json.dumps(figure)}\n" for figure in _figures))
+    terminalreporter.section("figures, medians of three rounds")
+    for line in tables(_figures):
+        terminalreporter.write_line(line)
