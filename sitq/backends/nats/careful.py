@@ -112,8 +112,11 @@ class Plan:
         if task.on_conflict is OnConflict.RETURN or (self._forgiving and task.on_conflict is OnConflict.RAISE):
             return False
         if task.on_conflict is OnConflict.REPLACE and holder.status is TaskStatus.PENDING:
-            steps = self._steps if holder.id in self._steps else self._replaced
-            steps[holder.id] = endings.cancelled(self._store, holder, by=f"replaced by {task.id}")
+            ended = endings.cancelled(self._store, holder, by=f"replaced by {task.id}")
+            if new := self._steps.get(holder.id):
+                self._steps[holder.id] = ended._replace(beside=(*new.beside, *ended.beside))
+            else:
+                self._replaced[holder.id] = ended
             return True
         if self._forgiving:
             return False

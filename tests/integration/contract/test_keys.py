@@ -141,6 +141,16 @@ async def test_replace_takes_the_key_over(backend: Backend) -> None:
     assert await backend.enqueue([make_task(key="report")]) == [newcomer.id]
 
 
+async def test_task_that_is_replaced_by_the_call_that_brought_it_keeps_its_payload(backend: Backend) -> None:
+    first = make_task(key="report", payload=bytes(3000))
+    second = make_task(key="report", on_conflict=OnConflict.REPLACE)
+
+    await backend.enqueue([first, second])
+
+    stored = await backend.tasks([first.id])
+    assert stored[first.id].payload == first.payload
+
+
 async def test_replace_is_refused_while_the_holder_runs(backend: Backend, worker: WorkerInfo) -> None:
     claim = await run_one(backend, worker, key="report")
 
