@@ -181,7 +181,8 @@ class Backend(ABC):
     async def requeue(self, ids: Collection[str]) -> set[str]:
         """Make failed and cancelled tasks due now, with fresh budgets, and tell the ids that were reached.
 
-        One that needs unfinished tasks waits for them again.
+        One that needs unfinished tasks waits for them again. Who was let go by one of these, and has not started, may
+        wait for it again too.
         """
 
     @abstractmethod

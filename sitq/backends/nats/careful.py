@@ -10,7 +10,7 @@ from sitq.backends.nats.placing import TOGETHER, first_step, write_together
 from sitq.backends.nats.records import Facts, Place, Record
 from sitq.backends.nats.store import TRIES, OpenStore, Step, rest
 from sitq.backends.refusals import key_is_held, need_is_missing
-from sitq.core import OnConflict, Task, TaskStatus
+from sitq.core import OnConflict, OnFailure, Task, TaskStatus
 from sitq.exceptions import BackendError
 
 
@@ -55,7 +55,7 @@ class Plan:
         store: OpenStore,
         places: Mapping[str, Place],
         keys: Mapping[str, Key],
-        needed: Collection[str],
+        needed: Mapping[str, Record],
         *,
         more: Mapping[str, Facts],
         forgiving: bool,
@@ -68,6 +68,7 @@ class Plan:
         self._forgiving = forgiving
         self._replaced: dict[str, Step] = {}
         self._given: dict[str, str] = {}  # ids by key
+        self._spoiled: set[str] = set()  # ids of those that end badly as soon as they are stored, or by being replaced
         self._steps: dict[str, Step] = {}
         self.ids: list[str] = []
         self.new: list[str] = []
@@ -96,10 +97,25 @@ class Plan:
             for needed in (*task.needs, *task.after)
         )
         self._steps[task.id] = step._replace(beside=(*step.beside, *dependents))
-        if task.key is not None:
+        if task.on_failure is not OnFailure.RUN and any(map(self._ends_badly, (*task.needs, *task.after))):
+            self._spoiled.add(task.id)
+        elif task.key is not None:
             self._given[task.key] = task.id
         self.ids.append(task.id)
         self.new.append(task.id)
+
+    def _ends_badly(self, task_id: str) -> bool:
+        return task_id in self._spoiled or (task_id in self._needed and endings.how(self._needed[task_id]) is not None)
+
+    def _spoil(self, task_id: str) -> None:
+        """Note that a task is replaced, and what that does to those of this call that need it; their keys are free."""
+        self._spoiled.add(task_id)
+        for step in self._steps.values():
+            record = Record(step.record.seq, step.facts, step.tail)
+            runs = step.facts.get("on_failure") == OnFailure.RUN
+            if task_id in record.needs and not runs and record.id not in self._spoiled:
+                self._given = {key: holder for key, holder in self._given.items() if holder != record.id}
+                self._spoil(record.id)
 
     def _holder(self, key: str) -> Record | None:
         if key in self._given:
@@ -112,11 +128,12 @@ class Plan:
         if task.on_conflict is OnConflict.RETURN or (self._forgiving and task.on_conflict is OnConflict.RAISE):
             return False
         if task.on_conflict is OnConflict.REPLACE and holder.status is TaskStatus.PENDING:
-            ended = endings.cancelled(self._store, holder, by=f"replaced by {task.id}")
-            if new := self._steps.get(holder.id):
-                self._steps[holder.id] = ended._replace(beside=(*new.beside, *ended.beside))
+            step = endings.cancelled(self._store, holder, by=f"replaced by {task.id}")
+            if (first := self._steps.get(holder.id)) is not None:
+                self._steps[holder.id] = step._replace(beside=(*first.beside, *step.beside))  # its long payload, say
             else:
-                self._replaced[holder.id] = ended
+                self._replaced[holder.id] = step
+            self._spoil(holder.id)
             return True
         if self._forgiving:
             return False

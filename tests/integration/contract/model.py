@@ -34,9 +34,14 @@ _CHARGED = (Cause.ERROR, Cause.TIMEOUT)
 
 
 class Model:
-    """Answers the verbs of a `Backend`, by the same names."""
+    """Answers the verbs of a `Backend`, by the same names.
 
-    def __init__(self) -> None:
+    Args:
+        waits_again: who was let go and has not started waits again for a need that is requeued.
+    """
+
+    def __init__(self, *, waits_again: bool = False) -> None:
+        self.waits_again = waits_again
         self.now = round(datetime(2050, 1, 1, tzinfo=UTC).timestamp()) * SECOND
         self.kept: dict[str, Kept] = {}
         self.workers: set[str] = set()
@@ -267,6 +272,8 @@ class Model:
         for kept in self._known(ids):
             if kept.status in _BAD and self._holder(kept.task.key) is None:
                 self._requeue_one(kept)
+                if self.waits_again:
+                    self._let_wait_again(kept)
                 reached.add(kept.task.id)
         return reached
 
@@ -275,6 +282,10 @@ class Model:
         kept.failures = kept.crashes = 0
         kept.error = kept.traceback = kept.value = kept.progress = None
         kept.blocked = self._waiting(kept) > 0
+
+    def _let_wait_again(self, need: Kept) -> None:
+        for kept in self.kept.values():
+            kept.blocked = kept.blocked or (kept.is_free and need.task.id in kept.needs)
 
     def run_now(self, ids: Collection[str]) -> set[str]:
         self.now += 1

@@ -11,6 +11,16 @@ from sitq.core import Claim, OnConflict, Outcome, TaskStatus, WorkerInfo
 from sitq.exceptions import TaskQueueError
 
 
+async def test_key_is_free_where_its_holder_ends_as_it_is_stored(backend: Backend) -> None:
+    bad, good = make_task(), make_task(key="a")
+    await backend.enqueue([bad])
+    await backend.cancel([bad.id])
+
+    ids = await backend.enqueue([make_task(key="a", after=(bad.id,)), good])
+
+    assert ids[1] == good.id
+
+
 async def test_enqueue_of_a_held_key_returns_the_holder(backend: Backend, worker: WorkerInfo) -> None:
     holder, newcomer = make_task(key="report"), make_task(key="report")
     await backend.enqueue([holder])

@@ -47,7 +47,7 @@ from sitq.core import (
 from sitq.exceptions import TaskQueueError
 from sitq.recurring import Firing, Schedule
 from sitq.testing import Clock
-from sitq.views import TaskInfo, TaskQuery
+from sitq.views import Attempt, TaskInfo, TaskQuery
 
 LANES = ("mail", "video")
 LEASE = 600.0
@@ -104,12 +104,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     make: Callable[[], Backend]
     ordered: bool  # or each of several workers may prefer a part of what has the same priority: all is claimed at once
+    waits_again: bool
     clock: Clock | None
 
     @initialize()
     def open(self) -> None:
         self.runner = asyncio.Runner()
-        self.model, self.backend = Model(), self.make()
+        self.model, self.backend = Model(waits_again=self.waits_again), self.make()
         self.runner.run(self.backend.connect())
         self.workers = [make_worker(), make_worker()]
         self.claims: list[Claim] = []
@@ -169,6 +170,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.fresh += 1
         given = dict(facts)
         named = {name: self.ids_at(given.pop(name)) for name in ("needs", "after")}
+        if given["key"] and not self.ordered:
+            named = {}  # who holds a key that is freed within a call, by what its holder needs, is not exact there
         moment, lane = given.pop("moment"), given.pop("lane")
         return _make_task(**{**given, **moment, **lane, **named, "id": f"{self.fresh:028x}"})
 
@@ -178,8 +181,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), queues=st.sampled_from([None, (BRIEF,)]))
     def claim_all(self, who: int, queues: tuple[str, ...] | None) -> None:
-        while self.same_claims(self.workers[who], queues, 1000):
-            pass
+        """Claim until nothing is left; what an expired task lets go may come with it, or with the next claim."""
+        worker = self.workers[who].id
+        expected = self.model.claim(worker, queues, limit=1000, lease=LEASE)
+        found: list[Claim] = []
+        while claims := self.runner.run(self.backend.claim(worker, queues, limit=1000, lease=LEASE)):
+            found += claims
+        _compare("claim", sorted(found), sorted(expected))
+        self.claims += found
 
     @rule(wanted=places, end=st.sampled_from(sorted(ENDS)))
     def finish(self, wanted: list[int], end: str) -> None:
@@ -214,7 +223,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 3))
     def lose_a_worker(self, limit: int) -> None:
         dead, heir = make_dead_worker(), self.workers[0]
-        self.same("heartbeat", heir, {}, lease=LEASE)
+        self.same("heartbeat", heir, self.held_by(0), lease=LEASE)
         self.same("heartbeat", dead, {}, lease=LEASE)
         self.same_claims(dead, LANES, limit)
         self.runner.run(eventually(lambda: self._is_buried(dead, heir)))
@@ -320,10 +329,10 @@ async def _look(backend: Backend, ids: list[str]) -> dict[str, Any]:
     return {
         "tasks": [_as_listed(info) for info in infos],
         "results": {task_id: _as_result(result) for task_id, result in (await backend.results(ids)).items()},
-        "calls": {task_id: _as_call(task) for task_id, task in (await backend.tasks(ids)).items()},
-        "needs": {info.id: sorted(await backend.needs(info.id)) for info in infos},
+        "calls": {task_id: _as_call(task, ids) for task_id, task in (await backend.tasks(ids)).items()},
+        "needs": {info.id: sorted(set(await backend.needs(info.id)) & set(ids)) for info in infos},
         "inputs": {info.id: sorted(await backend.inputs(info.id)) for info in infos},
-        "attempts": {info.id: {a.attempt: a.cause for a in await backend.attempts(info.id)} for info in infos},
+        "attempts": {info.id: _as_attempts(await backend.attempts(info.id)) for info in infos},
         "output": {info.id: [(c.attempt, c.stream, c.text) for c in await backend.output(info.id)] for info in infos},
         "paused": {lane.queue for lane in stats.queues if lane.paused},
         "schedules": [(s.name, s.paused, s.next_at, s.last_at, s.every) for s in await backend.schedules()],
@@ -338,7 +347,7 @@ def _look_at_model(model: Model) -> dict[str, Any]:
     return {
         "tasks": [_as_listed(info) for info in infos],
         "results": {task_id: _as_result(kept.result()) for task_id, kept in model.kept.items()},
-        "calls": {task_id: _as_call(kept.call()) for task_id, kept in model.kept.items()},
+        "calls": {task_id: _as_call(kept.call(), list(model.kept)) for task_id, kept in model.kept.items()},
         "needs": {task_id: sorted(kept.needs) for task_id, kept in model.kept.items()},
         "inputs": {task_id: sorted(kept.call().needs) for task_id, kept in model.kept.items()},
         "attempts": {task_id: kept.attempts() for task_id, kept in model.kept.items()},
@@ -371,11 +380,16 @@ def _as_result(result: Result) -> Result:
     return replace(result, enqueued_at=None, started_at=None, finished_at=None, worker=None, error=error)
 
 
-def _as_call(task: Task) -> Task:
-    """Leave out the order of needs, and what is to happen if they fail where there are none."""
-    policy = task.on_failure if task.needs or task.after else OnFailure.CANCEL
-    needs, after = tuple(sorted(task.needs)), tuple(sorted(task.after))
+def _as_call(task: Task, ids: list[str]) -> Task:
+    """Leave out needs that were deleted, their order, and what is to happen if they fail where there are none."""
+    needs, after = (tuple(sorted({*named} & {*ids})) for named in (task.needs, task.after))
+    policy = task.on_failure if needs or after else OnFailure.CANCEL
     return task._replace(expires=None, needs=needs, after=after, on_failure=policy)
+
+
+def _as_attempts(attempts: Sequence[Attempt]) -> dict[int, Cause | None]:
+    """Leave out a claim that was given back unbegun, which a store may list when its task is cancelled later."""
+    return {attempt.attempt: attempt.cause for attempt in attempts if attempt.started_at is not None}
 
 
 def _without_needs(error: str | None) -> str | None:
@@ -391,20 +405,26 @@ CLOCKED: dict[str, Callable[[Path], Backend]] = {
 }
 
 
-def machine_on(make: Callable[[], Backend], *, ordered: bool = True, clock: Clock | None = None) -> type[StoreMachine]:
-    return type("Machine", (StoreMachine,), {"make": staticmethod(make), "ordered": ordered, "clock": clock})
+def machine_on(make: Callable[[], Backend], *, shares: bool = False, clock: Clock | None = None) -> type[StoreMachine]:
+    """Make a machine for a store.
+
+    Args:
+        shares: its workers look at a copy of what is open, as the NATS store's do, with the freedoms that come of it.
+    """
+    facts = {"make": staticmethod(make), "ordered": not shares, "waits_again": shares, "clock": clock}
+    return type("Machine", (StoreMachine,), facts)
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_store_answers_as_the_model_does(
     make_store: MakeStore, examples: int, tmp_path_factory: pytest.TempPathFactory, servers: Servers
 ) -> None:
     folder = tmp_path_factory.mktemp
-    machine = machine_on(lambda: make_store(folder("store"), servers), ordered=make_store is not STORES["nats"])
+    machine = machine_on(lambda: make_store(folder("store"), servers), shares=make_store is STORES["nats"])
     run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=examples))
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("store", CLOCKED)
 def test_a_store_whose_clock_is_set_forward_answers_as_the_model_does(
     store: str, examples: int, tmp_path_factory: pytest.TempPathFactory
