@@ -371,6 +371,9 @@ class Model:
         return self._store_occurrence(self.recurring[name].schedule, occurrence, task_id)
 
     def _store_occurrence(self, schedule: Schedule, occurrence: datetime, task_id: str) -> str:
+        holder = self._holder(schedule.task.key)
+        if holder is not None and holder.task.id == task_id:  # the store's answer: what it would store is not new
+            return task_id
         stored = self._enqueue_one(schedule.task._replace(id=task_id, eta=None, delay=0.0))
         if stored == task_id:
             self.kept[task_id].schedule, self.kept[task_id].scheduled_at = schedule.name, occurrence
