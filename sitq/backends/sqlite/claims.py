@@ -264,6 +264,8 @@ _PUT_BACK = """update task set state = ?, due_at = ?, worker = null, started_at 
   failures = failures + ?, crashes = crashes + ?,
   progress_done = null, progress_total = null, progress_message = null where seq = ?"""
 
+_NEVER_BEGAN = "update task set worker = null, started_at = null where seq = ?"  # which is no part of the history
+
 
 def _put_back(transaction: Transaction, outcome: Outcome) -> bool:
     """Make a running task pending again, and keep the attempt in its history."""
@@ -272,8 +274,10 @@ def _put_back(transaction: Transaction, outcome: Outcome) -> bool:
         return False
     seq, queue, cancelled = row
     now = transaction.now
-    if outcome.cause is not Cause.RELEASED or outcome.duration > 0:  # one that never began is no part of the history
+    if outcome.cause is not Cause.RELEASED or outcome.duration > 0:
         remember(transaction, seq, now, outcome.cause, outcome.error, outcome.traceback)
+    else:
+        transaction.execute(_NEVER_BEGAN, (seq,))
     if cancelled:
         stop_between_attempts(transaction, seq, outcome.id, queue)
         return True
