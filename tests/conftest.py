@@ -9,9 +9,13 @@ from hypothesis import HealthCheck, settings
 from processes import Programs
 from servers import Servers
 
-# A busy machine draws examples slowly, and that is no fault of theirs.
-settings.register_profile("brief", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+# A busy machine draws examples slowly, and that is no fault of theirs. They are the same in every run, so that a change
+# is judged by what it changed; `--hypothesis-profile=roaming` looks for new ones.
+settings.register_profile(
+    "brief", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40, derandomize=True
+)
 settings.register_profile("thorough", settings.get_profile("brief"), max_examples=1_000)
+settings.register_profile("roaming", settings.get_profile("thorough"), derandomize=False)
 settings.load_profile("brief")
 
 
