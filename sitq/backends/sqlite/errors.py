@@ -5,7 +5,7 @@ import sqlite3
 from sitq.exceptions import BackendError, ResourceExhaustionError, SitqError, StoreBusyError
 
 # What reading a value raises that sitq never writes; SQLite keeps any type in any column.
-UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _UNDECODABLE = "Could not decode to UTF-8"
 _LONGEST = 300  # characters of what is said about such a value
 
