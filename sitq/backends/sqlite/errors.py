@@ -56,8 +56,14 @@ _MEANING = {
 def meaning_of(exc: Exception, path: str) -> Exception:
     """Make the error that a caller sees of one that was raised in a transaction."""
     if is_unreadable(exc):
-        return BackendError(f"{path} holds a value that sitq did not write, {described(exc)}; mend or delete its row")
-    return store_error(exc, path) if isinstance(exc, sqlite3.Error) else exc
+        text = f"{path} holds a value that sitq did not write, {described(exc)}; mend or delete its row"
+        error: SitqError = BackendError(text)
+    elif isinstance(exc, sqlite3.Error):
+        error = store_error(exc, path)
+    else:
+        return exc
+    error.__cause__ = exc  # it is raised elsewhere, and what it was made of must be seen there
+    return error
 
 
 def described(exc: Exception) -> str:
